@@ -1,0 +1,2 @@
+//! cnitool
+fn main() {}

@@ -1,0 +1,2 @@
+//! portmap
+fn main() {}
