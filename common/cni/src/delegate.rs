@@ -1,0 +1,217 @@
+//! Running another plugin on our behalf (spec: section 4, "Plugin delegation").
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command as Process, Output, Stdio},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Code, Command, Error, Result, Success, Version, json, wire};
+
+/// A plugin that works for ours, with the same environment and the same request.
+#[derive(Debug, Clone)]
+pub struct Delegate {
+    plugin: String,
+    path: String,
+    request: Arc<[u8]>,
+    version: Version,
+}
+
+/// An executable that is being written answers ETXTBSY; libcni tries as often and waits as long.
+const BUSY_TRIES: u32 = 6;
+const BUSY_WAIT: Duration = Duration::from_secs(1);
+
+/// What fits into a pipe (pipe(7)): shorter requests are written before the delegate reads.
+const PIPE_CAPACITY: usize = 65_536;
+
+impl Delegate {
+    /// `plugin` as found in the `:`-separated directories of `path`, to be handed `request` as it was received.
+    pub(crate) fn new(plugin: String, path: String, request: Arc<[u8]>, version: Version) -> Self {
+        Self { plugin, path, request, version }
+    }
+
+    /// The delegate's CNI type.
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// ADD. The caller pushes [`Delegate::del`] on its undo log *before*: also a delegate that fails is owed a DEL.
+    pub fn add(&self) -> Result<Success> {
+        let stdout = self.run(Command::Add)?;
+        let document: Value = serde_json::from_slice(&stdout)
+            .map_err(|error| Error::new(Code::Decode, format!("decode result of \"{}\": {error}", self.plugin)))?;
+        wire::decode(&document, self.version).map_err(|error| error.context(format!("\"{}\"", self.plugin)))
+    }
+
+    /// DEL.
+    pub fn del(&self) -> Result<()> {
+        self.run(Command::Del).map(drop)
+    }
+
+    /// CHECK, GC or STATUS.
+    pub(crate) fn forward(&self, command: Command) -> Result<()> {
+        self.run(command).map(drop)
+    }
+
+    /// Runs the delegate; its standard error is ours.
+    fn run(&self, command: Command) -> Result<Vec<u8>> {
+        let executable = self.find()?;
+        let io = |error: io::Error| Error::new(Code::Io, format!("run {}: {error}", executable.display()));
+        let mut child = start(&executable, command).map_err(io)?;
+        let output = converse(&mut child, &self.request).and_then(|()| child.wait_with_output()).map_err(io)?;
+        if output.status.success() { Ok(output.stdout) } else { Err(self.failure(&output)) }
+    }
+
+    fn find(&self) -> Result<PathBuf> {
+        if self.plugin.contains(['/', '\\']) {
+            return Err(Error::invalid(format!(
+                "invalid plugin name: \"{}\" must not contain a path separator",
+                self.plugin
+            )));
+        }
+        let directories = self.path.split(':').filter(|directory| !directory.is_empty());
+        directories
+            .map(|directory| Path::new(directory).join(&self.plugin))
+            .find(|candidate| candidate.is_file())
+            .ok_or_else(|| {
+                let searched: Vec<&str> = self.path.split(':').collect();
+                Error::invalid(format!("failed to find plugin \"{}\" in path [{}]", self.plugin, searched.join(" ")))
+            })
+    }
+
+    /// The delegate's own error, with its code, or what can be said without one.
+    fn failure(&self, output: &Output) -> Error {
+        #[derive(Deserialize)]
+        struct Printed {
+            code: u32,
+            #[serde(default)]
+            msg: String,
+            #[serde(default)]
+            details: Option<String>,
+        }
+        let printed =
+            serde_json::from_slice(&output.stdout).ok().and_then(|value| json::decode::<Printed>(&value).ok());
+        match printed {
+            Some(Printed { code, msg, details }) => {
+                Error::new(Code::Other(code), msg).details(details.unwrap_or_default())
+            }
+            None if output.stdout.is_empty() => Error::new(
+                Code::Internal,
+                format!("plugin \"{}\" failed with no error message: {}", self.plugin, output.status),
+            ),
+            None => Error::new(
+                Code::Internal,
+                format!("plugin \"{}\" failed but its error could not be decoded: {}", self.plugin, output.status),
+            )
+            .details(String::from_utf8_lossy(&output.stdout)),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where a process is started: the specification demands it")]
+fn start(executable: &Path, command: Command) -> io::Result<Child> {
+    let mut process = Process::new(executable);
+    process.env("CNI_COMMAND", command.as_str()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    for _ in 1..BUSY_TRIES {
+        match process.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::sleep(BUSY_WAIT),
+            other => return other,
+        }
+    }
+    process.spawn()
+}
+
+/// Hands over the request. A delegate may exit without having read it.
+fn converse(child: &mut Child, request: &Arc<[u8]>) -> io::Result<()> {
+    let Some(mut stdin) = child.stdin.take() else { return Ok(()) };
+    if request.len() > PIPE_CAPACITY {
+        // It might fill its standard output before it has read all: write beside the reading.
+        let request = Arc::clone(request);
+        thread::spawn(move || stdin.write_all(&request));
+        return Ok(());
+    }
+    match stdin.write_all(request) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn delegate(script: &str) -> (tempfile::TempDir, Delegate) {
+        let dir = tempfile::tempdir().unwrap();
+        let executable = dir.path().join("stub");
+        fs::write(&executable, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&executable, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("/nonexistent:{}", dir.path().display());
+        let request = br#"{"name": "n",  "odd": 12345678901234567890}"#.as_slice();
+        (dir, Delegate::new("stub".into(), path, request.into(), Version::V1_0_0))
+    }
+
+    #[test]
+    fn request_arrives_byte_for_byte_with_the_command() {
+        let (dir, delegate) =
+            delegate(r#"cat > "$(dirname "$0")/stdin"; echo "$CNI_COMMAND" > "$(dirname "$0")/command""#);
+        delegate.del().unwrap();
+        assert_eq!(fs::read(dir.path().join("stdin")).unwrap(), delegate.request.as_ref());
+        assert_eq!(fs::read_to_string(dir.path().join("command")).unwrap(), "DEL\n");
+    }
+
+    #[test]
+    fn result_without_a_version_has_the_requests() {
+        let (_dir, delegate) = delegate(r#"echo '{"ips":[{"address":"10.0.0.2/24"}]}'"#);
+        assert_eq!(delegate.add().unwrap().ips.len(), 1);
+    }
+
+    #[test]
+    fn error_is_passed_on_with_its_code() {
+        let (_dir, delegate) = delegate(r#"echo '{"code": 11, "msg": "later", "details": "busy"}'; exit 1"#);
+        let error = delegate.del().unwrap_err();
+        assert_eq!((error.code.number(), error.msg.as_str(), error.details.as_str()), (11, "later", "busy"));
+    }
+
+    #[test]
+    fn silent_and_garbled_failures_are_told_apart() {
+        let (_dir, silent) = delegate("exit 3");
+        assert!(silent.del().unwrap_err().msg.contains("no error message: exit status: 3"));
+        let (_dir, garbled) = delegate("echo oops; exit 1");
+        assert_eq!(garbled.del().unwrap_err().details, "oops\n");
+    }
+
+    #[test]
+    fn delegate_that_reads_nothing_may_succeed() {
+        let (_dir, mut delegate) = delegate("exit 0");
+        delegate.del().unwrap();
+        delegate.request = json!({"fill": "x".repeat(1 << 20)}).to_string().into_bytes().into();
+        delegate.del().unwrap();
+    }
+
+    #[test]
+    fn large_requests_and_answers_do_not_deadlock() {
+        let (_dir, mut delegate) = delegate("cat; exit 1");
+        delegate.request = json!({"code": 7, "msg": "x".repeat(1 << 20)}).to_string().into_bytes().into();
+        assert_eq!(delegate.del().unwrap_err().msg.len(), 1 << 20);
+    }
+
+    #[test]
+    fn names_with_separators_and_unknown_names_are_refused() {
+        for (plugin, msg) in
+            [("a/b", "invalid plugin name"), ("absent", "failed to find plugin \"absent\" in path [/x /y]")]
+        {
+            let delegate = Delegate::new(plugin.into(), "/x:/y".into(), Vec::new().into(), Version::V1_0_0);
+            assert!(delegate.del().unwrap_err().msg.starts_with(msg));
+        }
+    }
+}
