@@ -1,1 +1,29 @@
-//! net
+//! The kernel's network over rtnetlink: namespaces, links, addresses, routes, sysctls. It knows nothing of CNI.
+//!
+//! A netlink socket belongs to the network namespace that it was opened in. An [`Rtnl`] is such a socket: whoever holds
+//! one for the host and one for a container never has to switch. The few things that depend on where a thread *is*
+//! (sysctls, opening a socket) take an [`Inside`], which only [`Netns::enter`] and [`here`] make.
+//!
+//! Values are plain data ([`Link`], [`Address`], [`Route`], the specs); building a message from one is pure, and
+//! [`Rtnl`] only sends.
+
+mod address;
+mod error;
+mod link;
+mod mac;
+mod ns;
+mod port;
+mod route;
+mod rtnl;
+mod socket;
+pub mod sysctl;
+
+pub use address::Address;
+pub use error::{Error, Result};
+pub use link::{BridgeSpec, Link, LinkChange, LinkIndex, VethEnd, VethSpec};
+pub use mac::Mac;
+pub use nix::errno::Errno;
+pub use ns::{Inside, Netns, here};
+pub use port::{Port, PortChange, PortVlan};
+pub use route::{MAIN_TABLE, Route};
+pub use rtnl::Rtnl;

@@ -1,0 +1,110 @@
+//! Addresses of links.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use netlink_packet_route::{
+    AddressFamily,
+    address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope},
+};
+
+use crate::LinkIndex;
+
+/// An address on a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// The address and its prefix.
+    pub ip: IpNetwork,
+    /// IPv6: usable at once, without duplicate address detection (`IFA_F_NODAD`).
+    pub no_dad: bool,
+    /// IPv6: duplicate address detection has not finished.
+    pub tentative: bool,
+    /// IPv6: duplicate address detection has found another owner.
+    pub dad_failed: bool,
+}
+
+impl Address {
+    /// `ip` with everything else as the kernel does by default.
+    pub fn new(ip: IpNetwork) -> Self {
+        Self { ip, no_dad: false, tentative: false, dad_failed: false }
+    }
+
+    /// Whether it is an IPv6 link-local address, which the kernel makes by itself.
+    pub fn is_link_local_v6(&self) -> bool {
+        matches!(self.ip.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
+    }
+
+    pub(crate) fn message(&self, link: LinkIndex) -> AddressMessage {
+        let mut message = AddressMessage::default();
+        message.header.index = link.0;
+        message.header.family = family(&self.ip.ip());
+        message.header.prefix_len = self.ip.prefix();
+        message.header.scope = AddressScope::Universe;
+        message.attributes = vec![AddressAttribute::Local(self.ip.ip()), AddressAttribute::Address(self.ip.ip())];
+        if let IpNetwork::V4(v4) = self.ip
+            && v4.prefix() < 31
+        {
+            message.attributes.push(AddressAttribute::Broadcast(v4.broadcast()));
+        }
+        if self.no_dad {
+            message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+        }
+        message
+    }
+
+    pub(crate) fn of(message: &AddressMessage) -> Option<Self> {
+        let (mut local, mut address, mut flags) = (None, None, AddressFlags::empty());
+        for attribute in &message.attributes {
+            match attribute {
+                AddressAttribute::Local(ip) => local = Some(*ip),
+                AddressAttribute::Address(ip) => address = Some(*ip),
+                AddressAttribute::Flags(all) => flags = *all,
+                _ => {}
+            }
+        }
+        // On point-to-point links `Address` is the peer's.
+        Some(Self {
+            ip: IpNetwork::new(local.or(address)?, message.header.prefix_len).ok()?,
+            no_dad: flags.contains(AddressFlags::Nodad),
+            tentative: flags.contains(AddressFlags::Tentative),
+            dad_failed: flags.contains(AddressFlags::Dadfailed),
+        })
+    }
+}
+
+pub(crate) fn family(ip: &IpAddr) -> AddressFamily {
+    if ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round_trip(text: &str, no_dad: bool) -> (AddressMessage, Option<Address>) {
+        let address = Address { no_dad, ..Address::new(text.parse().unwrap()) };
+        let message = address.message(LinkIndex(7));
+        let back = Address::of(&message);
+        assert_eq!(back, Some(address));
+        (message, back)
+    }
+
+    #[test]
+    fn ipv4_gets_a_broadcast_address_where_there_is_one() {
+        let broadcast = |text| {
+            round_trip(text, false).0.attributes.into_iter().find_map(|attribute| match attribute {
+                AddressAttribute::Broadcast(ip) => Some(ip.to_string()),
+                _ => None,
+            })
+        };
+        assert_eq!(broadcast("10.1.2.3/24").as_deref(), Some("10.1.2.255"));
+        assert_eq!(broadcast("10.1.2.3/31"), None);
+        assert_eq!(broadcast("10.1.2.3/32"), None);
+    }
+
+    #[test]
+    fn flags_survive_the_way_to_the_kernel_and_back() {
+        round_trip("fd00::5/64", true);
+        assert!(!round_trip("fd00::5/64", false).1.unwrap().is_link_local_v6());
+        assert!(round_trip("fe80::1/64", false).1.unwrap().is_link_local_v6());
+    }
+}

@@ -1,0 +1,266 @@
+//! Links: what they are, and the messages that make and change them.
+
+use std::fmt;
+
+use netlink_packet_route::link::{
+    InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, State,
+};
+
+use crate::{Mac, Netns, Port};
+
+/// A link's number in its network namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkIndex(pub u32);
+
+impl fmt::Display for LinkIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A link as the kernel describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the kernel's flags")]
+pub struct Link {
+    /// Its number.
+    pub index: LinkIndex,
+    /// Its name.
+    pub name: String,
+    /// `bridge`, `veth` and so on; unset for hardware and for `lo`.
+    pub kind: Option<String>,
+    /// Its hardware address, if it has one of six octets.
+    pub mac: Option<Mac>,
+    /// The maximum transmission unit, in bytes.
+    pub mtu: u32,
+    /// The bridge (or bond, VRF) that it is a port of.
+    pub master: Option<LinkIndex>,
+    /// The other end of a veth pair, numbered in that end's namespace.
+    pub peer: Option<LinkIndex>,
+    /// Whether the peer is in another network namespace.
+    pub peer_elsewhere: bool,
+    /// `IFF_UP`: somebody wants it up.
+    pub up: bool,
+    /// `IFF_LOOPBACK`.
+    pub loopback: bool,
+    /// Whether promiscuous mode was asked for. (`IFF_PROMISC`)
+    pub promisc: bool,
+    /// RFC 2863 operational state is up.
+    pub operational: bool,
+    /// The alias (`ip link set alias`), where owners write who they are.
+    pub alias: Option<String>,
+    /// Its state as a port of a bridge.
+    pub port: Option<Port>,
+    /// Of a bridge: whether it looks at VLAN tags.
+    pub vlan_filtering: bool,
+}
+
+impl Link {
+    /// Whether it is of `kind`.
+    pub fn is_kind(&self, kind: &str) -> bool {
+        self.kind.as_deref() == Some(kind)
+    }
+
+    pub(crate) fn of(message: &LinkMessage) -> Self {
+        let mut link = Self {
+            index: LinkIndex(message.header.index),
+            name: String::new(),
+            kind: None,
+            mac: None,
+            mtu: 0,
+            master: None,
+            peer: None,
+            peer_elsewhere: false,
+            up: message.header.flags.contains(LinkFlags::Up),
+            loopback: message.header.flags.contains(LinkFlags::Loopback),
+            promisc: message.header.flags.contains(LinkFlags::Promisc),
+            operational: false,
+            alias: None,
+            port: None,
+            vlan_filtering: false,
+        };
+        for attribute in &message.attributes {
+            match attribute {
+                LinkAttribute::IfName(name) => link.name.clone_from(name),
+                LinkAttribute::Address(octets) => link.mac = octets.as_slice().try_into().ok().map(Mac),
+                LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+                LinkAttribute::Controller(index) => link.master = Some(LinkIndex(*index)),
+                LinkAttribute::Link(index) => link.peer = Some(LinkIndex(*index)),
+                LinkAttribute::LinkNetNsId(_) => link.peer_elsewhere = true,
+                LinkAttribute::OperState(state) => link.operational = *state == State::Up,
+                LinkAttribute::IfAlias(alias) => link.alias = Some(alias.clone()),
+                LinkAttribute::LinkInfo(infos) => link.take_infos(infos),
+                _ => {}
+            }
+        }
+        link
+    }
+
+    fn take_infos(&mut self, infos: &[LinkInfo]) {
+        for info in infos {
+            match info {
+                LinkInfo::Kind(kind) => self.kind = Some(kind.to_string()),
+                LinkInfo::Data(InfoData::Bridge(data)) => {
+                    self.vlan_filtering = data.contains(&InfoBridge::VlanFiltering(true));
+                }
+                LinkInfo::PortData(data) => self.port = Port::of(data),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A bridge to make. It is not up yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BridgeSpec {
+    /// Its name.
+    pub name: String,
+    /// Its hardware address. Without one it would take a port's, and change it when that port goes.
+    pub mac: Mac,
+    /// The maximum transmission unit in bytes; unset is the kernel's choice.
+    pub mtu: Option<u32>,
+    /// Whether it looks at VLAN tags.
+    pub vlan_filtering: bool,
+}
+
+impl BridgeSpec {
+    pub(crate) fn message(&self) -> LinkMessage {
+        let mut info = vec![LinkInfo::Kind(InfoKind::Bridge)];
+        if self.vlan_filtering {
+            info.push(LinkInfo::Data(InfoData::Bridge(vec![InfoBridge::VlanFiltering(true)])));
+        }
+        let mut message = LinkMessage::default();
+        message.attributes = named(&self.name, self.mac, self.mtu);
+        message.attributes.push(LinkAttribute::LinkInfo(info));
+        message
+    }
+}
+
+/// One end of a veth pair to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VethEnd {
+    /// Its name.
+    pub name: String,
+    /// Its hardware address. One that is set from the start is left alone by udev (systemd.link(5), `MACAddressPolicy`).
+    pub mac: Mac,
+}
+
+/// A veth pair to make with one message, so that it is never seen half made.
+#[derive(Debug)]
+pub struct VethSpec<'ns> {
+    /// The near end, which will be up.
+    pub near: VethEnd,
+    /// The far end, which will be down.
+    pub far: VethEnd,
+    /// The maximum transmission unit of both ends, in bytes; unset is the kernel's choice.
+    pub mtu: Option<u32>,
+    /// The bridge that the near end becomes a port of.
+    pub master: Option<LinkIndex>,
+    /// The far end's network namespace; unset is the near end's.
+    pub netns: Option<&'ns Netns>,
+}
+
+impl VethSpec<'_> {
+    pub(crate) fn message(&self) -> LinkMessage {
+        let mut far = LinkMessage::default();
+        far.attributes = named(&self.far.name, self.far.mac, self.mtu);
+        far.attributes.extend(self.netns.map(|netns| LinkAttribute::NetNsFd(netns.raw_fd())));
+        let mut message = LinkMessage::default();
+        message.header.flags = LinkFlags::Up;
+        message.header.change_mask = LinkFlags::Up;
+        message.attributes = named(&self.near.name, self.near.mac, self.mtu);
+        message.attributes.extend(self.master.map(|master| LinkAttribute::Controller(master.0)));
+        message.attributes.push(LinkAttribute::LinkInfo(vec![
+            LinkInfo::Kind(InfoKind::Veth),
+            LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far))),
+        ]));
+        message
+    }
+}
+
+/// What to change about a link; unset stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkChange {
+    /// Up or down.
+    pub up: Option<bool>,
+    /// Promiscuous mode.
+    pub promisc: Option<bool>,
+    /// The hardware address.
+    pub mac: Option<Mac>,
+    /// The alias; empty removes it.
+    pub alias: Option<String>,
+}
+
+impl LinkChange {
+    pub(crate) fn message(&self, index: LinkIndex) -> LinkMessage {
+        let mut message = LinkMessage::default();
+        message.header.index = index.0;
+        for (flag, wanted) in [(LinkFlags::Up, self.up), (LinkFlags::Promisc, self.promisc)] {
+            message.header.flags.set(flag, wanted == Some(true));
+            message.header.change_mask.set(flag, wanted.is_some());
+        }
+        message.attributes.extend(self.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
+        message.attributes.extend(self.alias.clone().map(LinkAttribute::IfAlias));
+        message
+    }
+}
+
+/// A question for links; statistics, the bulk of an answer, are left out.
+pub(crate) fn question(attribute: Option<LinkAttribute>) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes = vec![LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])];
+    message.attributes.extend(attribute);
+    message
+}
+
+fn named(name: &str, mac: Mac, mtu: Option<u32>) -> Vec<LinkAttribute> {
+    let mut attributes = vec![LinkAttribute::IfName(name.to_owned()), LinkAttribute::Address(mac.0.to_vec())];
+    attributes.extend(mtu.map(LinkAttribute::Mtu));
+    attributes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn veth_is_one_message_with_both_ends() {
+        let end = |name: &str, last| VethEnd { name: name.into(), mac: Mac([2, 0, 0, 0, 0, last]) };
+        let spec = VethSpec {
+            near: end("veth0", 1),
+            far: end("eth0", 2),
+            mtu: Some(1400),
+            master: Some(LinkIndex(5)),
+            netns: None,
+        };
+        let message = spec.message();
+        assert!(message.header.flags.contains(LinkFlags::Up));
+        assert!(message.attributes.contains(&LinkAttribute::Controller(5)));
+        let far = message.attributes.iter().find_map(|attribute| match attribute {
+            LinkAttribute::LinkInfo(infos) => infos.iter().find_map(|info| match info {
+                LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far))) => Some(far.clone()),
+                _ => None,
+            }),
+            _ => None,
+        });
+        let far = far.unwrap();
+        assert!(!far.header.flags.contains(LinkFlags::Up), "accept_dad and others must be set before it is up");
+        assert!(far.attributes.contains(&LinkAttribute::Mtu(1400)));
+        assert!(far.attributes.contains(&LinkAttribute::IfName("eth0".into())));
+    }
+
+    #[test]
+    fn change_touches_only_what_is_set() {
+        let message = LinkChange { up: Some(false), ..LinkChange::default() }.message(LinkIndex(3));
+        assert_eq!(message.header.change_mask, LinkFlags::Up);
+        assert!(!message.header.flags.contains(LinkFlags::Up));
+        assert!(message.attributes.is_empty());
+    }
+
+    #[test]
+    fn description_reads_back_what_was_asked_for() {
+        let spec = BridgeSpec { name: "br0".into(), mac: Mac([2; 6]), mtu: Some(1400), vlan_filtering: true };
+        let link = Link::of(&spec.message());
+        assert!(link.is_kind("bridge") && link.vlan_filtering);
+        assert_eq!((link.name.as_str(), link.mac, link.mtu), ("br0", Some(Mac([2; 6])), 1400));
+    }
+}

@@ -1,0 +1,82 @@
+//! Network namespaces.
+
+use std::{
+    fs::File,
+    marker::PhantomData,
+    os::fd::{AsFd, AsRawFd, RawFd},
+    panic,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, setns},
+    sys::statfs::{FsType, NSFS_MAGIC, PROC_SUPER_MAGIC, fstatfs},
+};
+
+use crate::{Error, Result, Rtnl};
+
+/// An open network namespace.
+#[derive(Debug)]
+pub struct Netns {
+    file: File,
+    path: PathBuf,
+}
+
+/// Proof that the current thread is in a chosen network namespace. It cannot leave its thread.
+#[derive(Debug)]
+pub struct Inside<'ns>(PhantomData<(&'ns Netns, *const ())>);
+
+/// The process's own network namespace: no thread but those of [`Netns::enter`] is ever elsewhere.
+pub const fn here() -> Inside<'static> {
+    Inside(PhantomData)
+}
+
+impl Netns {
+    /// Opens the namespace that `path` names.
+    ///
+    /// # Errors
+    /// `ENOENT` if nothing is there, `EINVAL` if it is not a namespace: the mount point of one that has gone is an
+    /// empty file.
+    pub fn open(path: &Path) -> Result<Self> {
+        let doing = || format!("open network namespace {}", path.display());
+        let file = File::open(path).map_err(|error| Error::io(doing(), &error))?;
+        let kind = fstatfs(&file).map_err(|errno| Error::new(doing(), errno))?.filesystem_type();
+        // Before Linux 3.19 namespaces were files of procfs.
+        let known: [FsType; 2] = [NSFS_MAGIC, PROC_SUPER_MAGIC];
+        if !known.contains(&kind) {
+            return Err(Error {
+                extack: Some("it is not a network namespace".into()),
+                ..Error::new(doing(), Errno::EINVAL)
+            });
+        }
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// The path that it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// For messages that name a namespace by its descriptor (`IFLA_NET_NS_FD`).
+    pub(crate) fn raw_fd(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    /// Runs `work` inside, on a thread of its own that never comes back out.
+    pub fn enter<T: Send>(&self, work: impl FnOnce(&Inside<'_>) -> T + Send) -> Result<T> {
+        let go = || {
+            #[expect(clippy::disallowed_methods, reason = "the one place: the thread ends here")]
+            setns(self.file.as_fd(), CloneFlags::CLONE_NEWNET)
+                .map_err(|errno| Error::new(format!("enter network namespace {}", self.path.display()), errno))?;
+            Ok(work(&Inside(PhantomData)))
+        };
+        thread::scope(|scope| scope.spawn(go).join().unwrap_or_else(|panic| panic::resume_unwind(panic)))
+    }
+
+    /// A socket to the namespace, for a caller who stays outside.
+    pub fn rtnl(&self) -> Result<Rtnl> {
+        self.enter(Rtnl::open)?
+    }
+}

@@ -1,0 +1,217 @@
+//! Verbs over one rtnetlink socket (rtnetlink(7)). Nothing is decided here.
+
+use std::ops::ControlFlow;
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    address::AddressMessage,
+    link::{LinkAttribute, LinkExtentMask, LinkMessage},
+    route::RouteMessage,
+};
+use nix::errno::Errno;
+
+use crate::{
+    Address, BridgeSpec, Error, Inside, Link, LinkChange, LinkIndex, PortChange, PortVlan, Result, Route, VethSpec,
+    link, port,
+    socket::{Conversation, Failure},
+};
+
+/// A socket to the links, addresses and routes of one network namespace.
+#[derive(Debug)]
+pub struct Rtnl {
+    conversation: Conversation,
+}
+
+impl Rtnl {
+    /// Opens a socket to the namespace that the thread is in; it stays there wherever the value goes.
+    pub fn open(_: &Inside<'_>) -> Result<Self> {
+        match Conversation::open() {
+            Ok(conversation) => Ok(Self { conversation }),
+            Err(error) => Err(Error::io("open rtnetlink socket", &error)),
+        }
+    }
+
+    // Links.
+
+    /// The link of that name, if there is one.
+    pub fn link(&mut self, name: &str) -> Result<Option<Link>> {
+        self.get_link(link::question(Some(LinkAttribute::IfName(name.to_owned()))), || format!("get link \"{name}\""))
+    }
+
+    /// The link of that number, if there is one.
+    pub fn link_at(&mut self, index: LinkIndex) -> Result<Option<Link>> {
+        let mut question = link::question(None);
+        question.header.index = index.0;
+        self.get_link(question, || format!("get link {index}"))
+    }
+
+    fn get_link(&mut self, question: LinkMessage, doing: impl FnOnce() -> String) -> Result<Option<Link>> {
+        match self.conversation.request(RouteNetlinkMessage::GetLink(question), 0) {
+            Ok(answers) => Ok(answers.iter().find_map(as_link)),
+            Err(failure) if failure.errno == Errno::ENODEV => Ok(None),
+            Err(failure) => Err(failure.of(doing())),
+        }
+    }
+
+    /// Every link.
+    pub fn links(&mut self) -> Result<Vec<Link>> {
+        let answers = self.conversation.dump(&RouteNetlinkMessage::GetLink(link::question(None)));
+        Ok(answers.map_err(|failure| failure.of("list links"))?.iter().filter_map(as_link).collect())
+    }
+
+    /// The first port of a bridge that `wanted` wants. Stops there: the cost does not grow with the ports behind it.
+    pub fn find_port(self, bridge: LinkIndex, mut wanted: impl FnMut(&Link) -> bool) -> Result<Option<Link>> {
+        let mut found = None;
+        let question = link::question(Some(LinkAttribute::Controller(bridge.0)));
+        let searched = self.conversation.search(RouteNetlinkMessage::GetLink(question), |answer| {
+            // Kernels before 4.6 do not filter by master.
+            found = as_link(&answer).filter(|link| link.master == Some(bridge) && wanted(link));
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        searched.map(|()| found).map_err(|failure| failure.of(format!("list ports of link {bridge}")))
+    }
+
+    /// Makes a bridge; fails if the name is taken.
+    pub fn add_bridge(&mut self, spec: &BridgeSpec) -> Result<()> {
+        self.create(RouteNetlinkMessage::NewLink(spec.message()), || format!("create bridge \"{}\"", spec.name))
+    }
+
+    /// Makes a veth pair; fails if one of the names is taken.
+    pub fn add_veth(&mut self, spec: &VethSpec<'_>) -> Result<()> {
+        self.create(RouteNetlinkMessage::NewLink(spec.message()), || {
+            let place = spec.netns.map(|netns| format!(" in {}", netns.path().display())).unwrap_or_default();
+            format!("create veth \"{}\" with peer \"{}\"{place}", spec.near.name, spec.far.name)
+        })
+    }
+
+    /// Changes a link.
+    pub fn set_link(&mut self, link: &Link, change: &LinkChange) -> Result<()> {
+        self.act(RouteNetlinkMessage::SetLink(change.message(link.index)), || format!("change link \"{}\"", link.name))
+    }
+
+    /// Changes a port of a bridge.
+    pub fn set_port(&mut self, link: &Link, change: PortChange) -> Result<()> {
+        self.act(RouteNetlinkMessage::NewLink(change.message(link.index)), || {
+            format!("change bridge port \"{}\"", link.name)
+        })
+    }
+
+    /// Removes a link; one that has gone is removed.
+    pub fn del_link(&mut self, index: LinkIndex) -> Result<()> {
+        let mut message = LinkMessage::default();
+        message.header.index = index.0;
+        let deleted = self.act(RouteNetlinkMessage::DelLink(message), || format!("delete link {index}"));
+        deleted.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
+    }
+
+    /// Adds a port, or a bridge itself, to VLANs.
+    pub fn add_port_vlans(&mut self, link: &Link, vlans: &[PortVlan]) -> Result<()> {
+        self.act(RouteNetlinkMessage::SetLink(port::vlans_message(link.index, vlans)), || {
+            format!("add bridge port \"{}\" to vlans", link.name)
+        })
+    }
+
+    /// Removes a port from VLANs.
+    pub fn del_port_vlans(&mut self, link: &Link, vlans: &[PortVlan]) -> Result<()> {
+        self.act(RouteNetlinkMessage::DelLink(port::vlans_message(link.index, vlans)), || {
+            format!("remove bridge port \"{}\" from vlans", link.name)
+        })
+    }
+
+    /// The VLANs of a port, one entry each.
+    pub fn port_vlans(&mut self, link: &Link) -> Result<Vec<PortVlan>> {
+        let mut question = LinkMessage::default();
+        question.header.interface_family = AddressFamily::Bridge;
+        question.attributes = vec![LinkAttribute::ExtMask(vec![LinkExtentMask::Brvlan])];
+        let answers = self.conversation.dump(&RouteNetlinkMessage::GetLink(question));
+        let answers = answers.map_err(|failure| failure.of(format!("list vlans of \"{}\"", link.name)))?;
+        let own = answers.iter().find_map(|answer| match answer {
+            RouteNetlinkMessage::NewLink(message) if message.header.index == link.index.0 => Some(message),
+            _ => None,
+        });
+        Ok(own.map(port::vlans_of).unwrap_or_default())
+    }
+
+    // Addresses.
+
+    /// The addresses of a link, IPv4 first.
+    pub fn addresses(&mut self, link: &Link) -> Result<Vec<Address>> {
+        let mut message = AddressMessage::default();
+        message.header.index = link.index.0;
+        let answers = self.conversation.dump(&RouteNetlinkMessage::GetAddress(message));
+        let answers = answers.map_err(|failure| failure.of(format!("list addresses of \"{}\"", link.name)))?;
+        // Kernels before 4.20 do not filter by link.
+        let of_link = answers.iter().filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewAddress(message) if message.header.index == link.index.0 => Address::of(message),
+            _ => None,
+        });
+        Ok(of_link.collect())
+    }
+
+    /// Adds an address to a link; fails if it has it.
+    pub fn add_address(&mut self, link: &Link, address: &Address) -> Result<()> {
+        self.create(RouteNetlinkMessage::NewAddress(address.message(link.index)), || {
+            format!("add address {} to \"{}\"", address.ip, link.name)
+        })
+    }
+
+    /// Removes an address from a link; one that has gone is removed.
+    pub fn del_address(&mut self, link: &Link, address: &Address) -> Result<()> {
+        let deleted = self.act(RouteNetlinkMessage::DelAddress(address.message(link.index)), || {
+            format!("delete address {} of \"{}\"", address.ip, link.name)
+        });
+        deleted.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
+    }
+
+    // Routes.
+
+    /// Every unicast route of every table.
+    pub fn routes(&mut self) -> Result<Vec<Route>> {
+        let mut routes = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut message = RouteMessage::default();
+            message.header.address_family = family;
+            let answers = self.conversation.dump(&RouteNetlinkMessage::GetRoute(message));
+            let answers = answers.map_err(|failure| failure.of("list routes"))?;
+            routes.extend(answers.iter().filter_map(|answer| match answer {
+                RouteNetlinkMessage::NewRoute(message) => Route::of(message),
+                _ => None,
+            }));
+        }
+        Ok(routes)
+    }
+
+    /// Adds a route; fails if there is one to the same destination with the same metric.
+    pub fn add_route(&mut self, route: &Route) -> Result<()> {
+        self.create(RouteNetlinkMessage::NewRoute(route.message()), || {
+            let via = route.gw.map(|gw| format!(" via {gw}")).unwrap_or_default();
+            format!("add route to {}{via}", route.dst)
+        })
+    }
+
+    fn create(&mut self, message: RouteNetlinkMessage, doing: impl FnOnce() -> String) -> Result<()> {
+        self.send(message, NLM_F_CREATE | NLM_F_EXCL, doing)
+    }
+
+    fn act(&mut self, message: RouteNetlinkMessage, doing: impl FnOnce() -> String) -> Result<()> {
+        self.send(message, 0, doing)
+    }
+
+    fn send(&mut self, message: RouteNetlinkMessage, flags: u16, doing: impl FnOnce() -> String) -> Result<()> {
+        self.conversation.request(message, flags).map(drop).map_err(|failure| failure.of(doing()))
+    }
+}
+
+impl Failure {
+    fn of(self, doing: impl Into<String>) -> Error {
+        Error { doing: doing.into(), errno: self.errno, extack: self.extack }
+    }
+}
+
+fn as_link(answer: &RouteNetlinkMessage) -> Option<Link> {
+    match answer {
+        RouteNetlinkMessage::NewLink(message) => Some(Link::of(message)),
+        _ => None,
+    }
+}

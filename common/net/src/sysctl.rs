@@ -1,0 +1,31 @@
+//! Sysctls of the network namespace that the thread is in (Documentation/networking/ip-sysctl.rst).
+
+use std::{fs, path::PathBuf};
+
+use crate::{Error, Inside, Result};
+
+/// The value of `key`, for example `net/ipv4/conf/eth0/arp_notify`, without white space around it.
+pub fn get(_: &Inside<'_>, key: &str) -> Result<String> {
+    match fs::read_to_string(file(key)) {
+        Ok(value) => Ok(value.trim().to_owned()),
+        Err(error) => Err(Error::io(format!("read sysctl {key}"), &error)),
+    }
+}
+
+/// Sets `key` to `value`.
+pub fn set(_: &Inside<'_>, key: &str, value: &str) -> Result<()> {
+    fs::write(file(key), value).map_err(|error| Error::io(format!("set sysctl {key} to {value}"), &error))
+}
+
+/// Sets `key` to `value` unless it is that already; a key may be readable and correct where it cannot be written.
+pub fn ensure(inside: &Inside<'_>, key: &str, value: &str) -> Result<()> {
+    if get(inside, key).is_ok_and(|current| current == value) {
+        return Ok(());
+    }
+    set(inside, key, value)
+}
+
+/// Keys have `/` between their parts, because names of interfaces may contain `.`.
+fn file(key: &str) -> PathBuf {
+    PathBuf::from("/proc/sys").join(key)
+}
