@@ -23,11 +23,21 @@ const STATE_DIR: &str = "/run/sandbox";
 /// `net/core/sysctl_net_core.c`), readable by everybody.
 const ONLY_IN_INITIAL_NETNS: &str = "/proc/sys/net/core/netdev_max_backlog";
 
+/// What decides which packets are let through, below `/proc/sys/net/ipv4`.
+const INHERITED: [&str; 5] = [
+    "ip_forward",
+    "conf/all/rp_filter",
+    "conf/default/rp_filter",
+    "conf/all/route_localnet",
+    "conf/default/route_localnet",
+];
+
 /// A host that belongs to one test: an empty network and mounts of its own, for the calling thread, the threads it starts
 /// and the processes they start.
 ///
 /// `/run` is a fresh tmpfs; what is written below `/var/lib` stays in the sandbox; `/sys` shows the sandbox's links (the last
-/// two where the kernel allows it). `lo` is up. The rest of the file system is the machine's: keep files in [`dir`](Self::dir).
+/// two where the kernel allows it). `lo` is up; IPv4 forwarding, reverse path filters and `route_localnet`
+/// are off, whatever they are on the machine. The rest of the file system is the machine's: keep files in [`dir`](Self::dir).
 ///
 /// Nothing has to be cleaned up: all of it ends with the thread. The calling thread does not come back, which is why a sandbox
 /// is for the thread of one test and cannot be sent to another.
@@ -77,6 +87,7 @@ impl Sandbox {
         for dir in [NETNS_DIR, STATE_DIR] {
             fs::create_dir(dir).unwrap_or_else(|e| panic!("create {dir}: {e}"));
         }
+        forget_inherited_settings();
         let host = TestNs::bind(Path::new(NETNS_DIR), "host");
         host.sh("ip link set lo up");
         Self { host, dir: PathBuf::from(STATE_DIR), on_this_thread: PhantomData }
@@ -181,6 +192,16 @@ fn mount_private_trees() {
     // Both are a convenience (default state directories, links in sysfs) that older kernels refuse in a user namespace.
     let _ = mount(Some("overlay"), "/var/lib", Some("overlay"), MsFlags::empty(), Some(layers.as_str()));
     let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
+}
+
+/// A new network namespace starts with the IPv4 settings of the machine, which may route, or filter by reverse path.
+#[track_caller]
+fn forget_inherited_settings() {
+    // Forwarding first: the kernel resets others along with it.
+    for sysctl in INHERITED {
+        let path = format!("/proc/sys/net/ipv4/{sysctl}");
+        fs::write(&path, "0").unwrap_or_else(|e| panic!("write 0 to {path}: {e}"));
+    }
 }
 
 /// Adds addresses that can be used at once.

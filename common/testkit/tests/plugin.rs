@@ -3,34 +3,35 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use serde_json::{Value, json};
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use testkit::{Attachment, Chain, Plugin, Sandbox, Stdin, Stdout};
 
 /// Installs a script as a plugin called `name`.
-fn install(dir: &Path, name: &str, script: &str) -> PathBuf {
-    let path = dir.join(name);
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+///
+/// By a shell: were the file open for writing in this process, another test's child could inherit that, and the plugin could
+/// not be started ("text file busy").
+fn install(sandbox: &Sandbox, name: &str, script: &str) -> PathBuf {
+    let path = sandbox.dir().join(name);
+    sandbox.sh(&format!("cat > {0} <<'END'\n#!/bin/sh\n{script}\nEND\nchmod +x {0}", path.display()));
     path
 }
 
 /// A plugin that is `script`.
 fn plugin(sandbox: &Sandbox, script: &str) -> Plugin {
-    Plugin::new(install(sandbox.dir(), "scripted", script))
+    Plugin::new(install(sandbox, "scripted", script))
 }
 
 /// Succeeds with a JSON object of what it was called with; on DEL and the like writes that to `calls` instead.
-fn recorder(dir: &Path, name: &str) {
-    let calls = dir.join("calls");
+fn recorder(sandbox: &Sandbox, name: &str) {
+    let calls = sandbox.dir().join("calls");
     let script = format!(
         r#"call="{{\"plugin\":\"{name}\",\"command\":\"$CNI_COMMAND\",\"id\":\"$CNI_CONTAINERID\",\"ifname\":\"$CNI_IFNAME\",\"netns\":\"$CNI_NETNS\",\"path\":\"$CNI_PATH\",\"stdin\":$(cat)}}"
         if [ "$CNI_COMMAND" = ADD ]; then echo "$call"; else echo "$call" >> {}; fi"#,
         calls.display()
     );
-    install(dir, name, &script);
+    install(sandbox, name, &script);
 }
 
 fn recorded(dir: &Path) -> Vec<Value> {
@@ -41,7 +42,7 @@ fn recorded(dir: &Path) -> Vec<Value> {
 #[test]
 fn the_call_reaches_the_plugin() {
     let sandbox = Sandbox::enter();
-    recorder(sandbox.dir(), "echo");
+    recorder(&sandbox, "echo");
     let call = Plugin::new(sandbox.dir().join("echo")).command("ADD").container("c1").netns("/n").ifname("eth0");
     let seen = call.path(["/a", "/b"]).stdin(json!({ "name": "net" })).run().success();
     assert_eq!(
@@ -153,7 +154,7 @@ fn our_plugins_are_next_to_the_tests() {
 #[test]
 fn an_attachment_makes_its_calls() {
     let sandbox = Sandbox::enter();
-    recorder(sandbox.dir(), "echo");
+    recorder(&sandbox, "echo");
     let container = sandbox.netns("c1");
     let conf = json!({ "cniVersion": "1.1.0", "name": "net", "type": "echo" });
     let attachment = Attachment::new(conf.clone(), &container).bin_dir(sandbox.dir()).ifname("net1");
@@ -174,7 +175,7 @@ fn an_attachment_makes_its_calls() {
 #[test]
 fn calls_for_the_network_name_no_container() {
     let sandbox = Sandbox::enter();
-    recorder(sandbox.dir(), "echo");
+    recorder(&sandbox, "echo");
     let attachment = Attachment::new(json!({ "type": "echo" }), &sandbox.netns("c1")).bin_dir(sandbox.dir());
     attachment.gc(&[("c1", "eth0")]).silent();
     attachment.status().silent();
@@ -193,8 +194,8 @@ fn chain(sandbox: &Sandbox) -> Chain {
 #[test]
 fn a_chain_hands_results_on() {
     let sandbox = Sandbox::enter();
-    recorder(sandbox.dir(), "one");
-    recorder(sandbox.dir(), "two");
+    recorder(&sandbox, "one");
+    recorder(&sandbox, "two");
     let chain = chain(&sandbox);
     let result = chain.add();
     assert_eq!(result["plugin"], "two");
@@ -216,8 +217,8 @@ fn a_chain_hands_results_on() {
 #[test]
 fn a_chain_stops_at_the_first_failing_add() {
     let sandbox = Sandbox::enter();
-    install(sandbox.dir(), "one", r#"echo '{"code":11,"msg":"try again"}'; exit 1"#);
-    recorder(sandbox.dir(), "two");
+    install(&sandbox, "one", r#"echo '{"code":11,"msg":"try again"}'; exit 1"#);
+    recorder(&sandbox, "two");
     let failed = chain(&sandbox).try_add().unwrap_err();
     assert_eq!(failed.failure_code(11)["msg"], "try again");
     assert!(!sandbox.dir().join("calls").exists());
@@ -226,8 +227,8 @@ fn a_chain_stops_at_the_first_failing_add() {
 #[test]
 fn a_chain_deletes_on_after_a_failure() {
     let sandbox = Sandbox::enter();
-    recorder(sandbox.dir(), "one");
-    install(sandbox.dir(), "two", "exit 1");
+    recorder(&sandbox, "one");
+    install(&sandbox, "two", "exit 1");
     let outcomes = chain(&sandbox).try_del(None);
     assert_eq!(outcomes.iter().map(|outcome| outcome.status.success()).collect::<Vec<_>>(), [false, true]);
     assert_eq!(recorded(sandbox.dir()).len(), 1);

@@ -24,6 +24,13 @@ fn a_new_host_has_lo_up_and_nothing_else() {
     assert_eq!(fs::read_dir(sandbox.dir()).unwrap().count(), 0);
 }
 
+/// Proves something on a machine that routes: new namespaces start with the first one's IPv4 settings.
+#[test]
+fn a_new_host_does_not_route() {
+    let sandbox = Sandbox::enter();
+    assert_eq!(sandbox.sh("sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding"), "0\n0\n");
+}
+
 #[test]
 fn two_hosts_do_not_see_each_other() {
     let both_made_theirs = Arc::new(Barrier::new(2));
