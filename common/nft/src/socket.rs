@@ -1,0 +1,347 @@
+//! A `NETLINK_NETFILTER` socket: requests out, answers in.
+//!
+//! Answers are matched to the request by sequence number; what an earlier, abandoned request left behind is skipped.
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP,
+    NLMSG_OVERRUN, NetlinkBuffer,
+};
+use netlink_sys::{SocketAddr, protocols::NETLINK_NETFILTER};
+use nix::errno::Errno;
+use nix::libc::{MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+
+use crate::batch::Plan;
+use crate::error::{Error, Result};
+use crate::wire::Message;
+use crate::wire::attr::Attrs;
+
+/// Room for an answer; the kernel fills up to 32 KiB of it in a dump (`netlink_recvmsg`, `net/netlink/af_netlink.c`).
+const ANSWER_LEN: usize = 32 * 1024;
+/// What netlink keeps of a send buffer for itself (`netlink_sendmsg`, `net/netlink/af_netlink.c`).
+const SEND_OVERHEAD: usize = 32;
+/// Everything before the attributes of an answer: `struct nfgenmsg`.
+const NFGENMSG_LEN: usize = 4;
+/// `struct nlmsghdr`
+const NLMSGHDR_LEN: usize = 16;
+/// `NLMSGERR_ATTR_MSG` and `NLMSGERR_ATTR_OFFS`, `include/uapi/linux/netlink.h`
+const NLMSGERR_ATTR_MSG: u16 = 1;
+const NLMSGERR_ATTR_OFFS: u16 = 2;
+/// How often a dump is read again because the ruleset changed meanwhile.
+const DUMP_TRIES: usize = 50;
+
+/// A refusal, before it is known what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) errno: Errno,
+    pub(crate) extack: Option<String>,
+    /// Where in the request the offending attribute stands.
+    pub(crate) offset: Option<u32>,
+}
+
+impl Failure {
+    pub(crate) fn into_error(self, op: &'static str, object: impl Into<String>) -> Error {
+        Error { extack: self.extack, ..Error::new(op, object, self.errno) }
+    }
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self { errno, extack: None, offset: None }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        error.raw_os_error().map_or(Errno::UnknownErrno, Errno::from_raw).into()
+    }
+}
+
+/// What an answer may say.
+enum Answer<'a> {
+    /// The attributes of an object.
+    Object(&'a [u8]),
+    /// The request is done.
+    Done,
+    Failed(Failure),
+}
+
+/// One message of a datagram.
+struct Frame<'a> {
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    payload: &'a [u8],
+}
+
+/// The messages of a datagram; a malformed one ends it.
+fn frames(datagram: &[u8]) -> impl Iterator<Item = Frame<'_>> {
+    let mut rest = datagram;
+    std::iter::from_fn(move || {
+        let message = NetlinkBuffer::new_checked(rest).ok()?;
+        let len = usize::try_from(message.length()).ok()?;
+        let (kind, flags, sequence) = (message.message_type(), message.flags(), message.sequence_number());
+        let payload = rest.get(NLMSGHDR_LEN..len)?;
+        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+        Some(Frame { kind, flags, sequence, payload })
+    })
+}
+
+impl<'a> Frame<'a> {
+    /// `None` for what means nothing.
+    fn answer(&self) -> Option<Answer<'a>> {
+        match self.kind {
+            NLMSG_NOOP => None,
+            NLMSG_OVERRUN => Some(Answer::Failed(Errno::ENOBUFS.into())),
+            // Both start with an error number; that of NLMSG_DONE tells how a dump ended.
+            NLMSG_ERROR | NLMSG_DONE => Some(self.status()),
+            _ => Some(Answer::Object(self.payload.get(NFGENMSG_LEN..).unwrap_or_default())),
+        }
+    }
+
+    fn status(&self) -> Answer<'a> {
+        let code = self.payload.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
+        if code >= 0 {
+            return Answer::Done;
+        }
+        let attrs = Attrs(self.explanation().unwrap_or_default());
+        let offset = attrs.find(NLMSGERR_ATTR_OFFS).and_then(|offset| offset.try_into().ok()).map(u32::from_ne_bytes);
+        let errno = Errno::from_raw(code.saturating_neg());
+        Answer::Failed(Failure { errno, extack: attrs.string(NLMSGERR_ATTR_MSG), offset })
+    }
+
+    /// The attributes of an extended acknowledgement, behind the error number and, for `NLMSG_ERROR`, the request.
+    fn explanation(&self) -> Option<&'a [u8]> {
+        if self.flags & NLM_F_ACK_TLVS == 0 {
+            return None;
+        }
+        let behind_code = self.payload.get(4..)?;
+        if self.kind == NLMSG_DONE {
+            return Some(behind_code);
+        }
+        let request_len = match behind_code.first_chunk() {
+            Some(len) if self.flags & NLM_F_CAPPED == 0 => usize::try_from(u32::from_ne_bytes(*len)).ok()?,
+            _ => NLMSGHDR_LEN,
+        };
+        behind_code.get(request_len.next_multiple_of(4)..)
+    }
+}
+
+/// A socket in the network namespace of the thread that opened it.
+pub(crate) struct Socket {
+    inner: netlink_sys::Socket,
+    sequence: u32,
+}
+
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Socket").field("sequence", &self.sequence).finish_non_exhaustive()
+    }
+}
+
+impl Socket {
+    pub(crate) fn open() -> Result<Self> {
+        let open = || -> std::io::Result<netlink_sys::Socket> {
+            let mut socket = netlink_sys::Socket::new(NETLINK_NETFILTER)?;
+            socket.bind_auto()?;
+            // A connected socket hears the kernel only.
+            socket.connect(&SocketAddr::new(0, 0))?;
+            socket.set_cap_ack(true)?;
+            socket.set_ext_ack(true)?;
+            Ok(socket)
+        };
+        match open() {
+            Ok(inner) => Ok(Self { inner, sequence: 0 }),
+            Err(error) => Err(Failure::from(error).into_error("open", "netfilter socket")),
+        }
+    }
+
+    /// Reserves sequence numbers and gives the first.
+    fn reserve(&mut self, count: usize) -> u32 {
+        let first = self.sequence.wrapping_add(1);
+        self.sequence = self.sequence.wrapping_add(u32::try_from(count).unwrap_or(u32::MAX));
+        first
+    }
+
+    /// Sends one request and hands every object of the answer to `object`, even if the request fails in the end.
+    pub(crate) fn request(
+        &mut self,
+        mut message: Message,
+        mut object: impl FnMut(&[u8]),
+    ) -> std::result::Result<(), Failure> {
+        message.flags |= NLM_F_ACK;
+        self.exchange(message, &mut object).map(|_| ())
+    }
+
+    /// Reads a whole table of the kernel. When it changed while it was read, reads again.
+    pub(crate) fn dump<T>(
+        &mut self,
+        message: &Message,
+        mut decode: impl FnMut(&[u8], &mut Vec<T>),
+    ) -> std::result::Result<Vec<T>, Failure> {
+        for _ in 0..DUMP_TRIES {
+            let mut message = message.clone();
+            message.flags |= NLM_F_DUMP;
+            let mut all = Vec::new();
+            let interrupted = self.exchange(message, &mut |payload| decode(payload, &mut all))?;
+            if !interrupted {
+                return Ok(all);
+            }
+        }
+        Err(Errno::EINTR.into())
+    }
+
+    /// Sends one message and reads to the end of its answer; says whether the kernel calls it inconsistent.
+    fn exchange(&mut self, message: Message, object: &mut dyn FnMut(&[u8])) -> std::result::Result<bool, Failure> {
+        let sequence = self.reserve(1);
+        let mut bytes = Vec::new();
+        message.write(sequence, &mut bytes);
+        self.send(&bytes)?;
+        let mut interrupted = false;
+        loop {
+            let datagram = self.receive(0)?;
+            for frame in frames(&datagram).filter(|frame| frame.sequence == sequence) {
+                interrupted |= frame.flags & NLM_F_DUMP_INTR != 0;
+                match frame.answer() {
+                    Some(Answer::Object(payload)) => object(payload),
+                    Some(Answer::Done) => return Ok(interrupted),
+                    Some(Answer::Failed(failure)) => return Err(failure),
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// Sends a batch and reads what the kernel says to it. It says so before `sendmsg` returns (`nfnetlink_rcv_batch`,
+    /// `net/netfilter/nfnetlink.c`): all errors in order, and if all went well the acknowledgement that was asked for.
+    pub(crate) fn commit(&mut self, mut plan: Plan) -> Result<()> {
+        let first = self.reserve(plan.len());
+        let bytes = plan.write(first);
+        if let Err(failure) = self.send(&bytes) {
+            return Err(failure.into_error("send", format!("batch of {} bytes", bytes.len())));
+        }
+        let end = self.sequence.wrapping_sub(first);
+        let mut failed: Option<(u32, Failure)> = None;
+        let mut outcome = Err(Failure::from(Errno::ENOBUFS));
+        loop {
+            let datagram = match self.receive(MSG_DONTWAIT) {
+                Ok(datagram) => datagram,
+                Err(Failure { errno: Errno::EAGAIN, .. }) => break,
+                // More errors than the receive buffer holds. The first ones are in it.
+                Err(Failure { errno: Errno::ENOBUFS, .. }) => continue,
+                Err(failure) => return Err(plan.error(0, failure)),
+            };
+            for frame in frames(&datagram) {
+                let index = frame.sequence.wrapping_sub(first);
+                match frame.answer().filter(|_| index <= end) {
+                    Some(Answer::Failed(failure)) => {
+                        failed.get_or_insert((index, failure));
+                    }
+                    Some(Answer::Done) => outcome = Ok(()),
+                    Some(Answer::Object(_)) | None => {}
+                }
+            }
+        }
+        match failed {
+            Some((index, failure)) => Err(plan.error(index, failure)),
+            None => outcome.map_err(|failure| plan.error(0, failure)),
+        }
+    }
+
+    fn send(&self, bytes: &[u8]) -> std::result::Result<(), Failure> {
+        self.make_room(bytes.len() + SEND_OVERHEAD)?;
+        loop {
+            match self.inner.send(bytes, 0) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// A message is sent whole or not at all, and is limited by the send buffer. Root may raise that at will; others to
+    /// `net.core.wmem_max`. The kernel doubles what it is asked for.
+    fn make_room(&self, needed: usize) -> std::result::Result<(), Failure> {
+        let available = || getsockopt(&self.inner, sockopt::SndBuf);
+        if available()? >= needed || setsockopt(&self.inner, sockopt::SndBufForce, &needed).is_ok() {
+            return Ok(());
+        }
+        setsockopt(&self.inner, sockopt::SndBuf, &needed)?;
+        match available()? {
+            granted if granted >= needed => Ok(()),
+            granted => Err(Failure {
+                extack: Some(format!("the socket may send {granted} bytes at once, see net.core.wmem_max")),
+                ..Errno::EMSGSIZE.into()
+            }),
+        }
+    }
+
+    /// One datagram, whatever its length.
+    fn receive(&self, flags: i32) -> std::result::Result<Vec<u8>, Failure> {
+        let len = retry(|| self.inner.recv(&mut Vec::new(), flags | MSG_PEEK | MSG_TRUNC))?;
+        let mut datagram = Vec::with_capacity(len.max(ANSWER_LEN));
+        retry(|| self.inner.recv(&mut datagram, flags))?;
+        Ok(datagram)
+    }
+}
+
+/// Goes on when a signal interrupts.
+fn retry(mut receive: impl FnMut() -> std::io::Result<usize>) -> std::result::Result<usize, Failure> {
+    loop {
+        match receive() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            result => return Ok(result?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = u32::try_from(NLMSGHDR_LEN + payload.len()).unwrap().to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend([7, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend(payload);
+        bytes
+    }
+
+    fn failure(bytes: &[u8]) -> Failure {
+        match frames(bytes).next().and_then(|frame| frame.answer()) {
+            Some(Answer::Failed(failure)) => failure,
+            _ => panic!("not a failure"),
+        }
+    }
+
+    #[test]
+    fn extended_acknowledgement_is_read() {
+        let mut payload = (-17_i32).to_ne_bytes().to_vec();
+        payload.extend([0; NLMSGHDR_LEN]);
+        payload.extend([7, 0, 1, 0, b'h', b'i', 0, 0, 8, 0, 2, 0]);
+        payload.extend(44_u32.to_ne_bytes());
+        let expected = Failure { errno: Errno::EEXIST, extack: Some("hi".to_owned()), offset: Some(44) };
+        assert_eq!(failure(&frame(NLMSG_ERROR, NLM_F_CAPPED | NLM_F_ACK_TLVS, &payload)), expected);
+        assert_eq!(failure(&frame(NLMSG_ERROR, NLM_F_CAPPED, &payload)), Errno::EEXIST.into());
+    }
+
+    #[test]
+    fn dump_can_end_with_an_error() {
+        assert_eq!(failure(&frame(NLMSG_DONE, 0, &(-2_i32).to_ne_bytes())), Errno::ENOENT.into());
+    }
+
+    #[test]
+    fn junk_is_survived() {
+        assert_eq!(frames(&[]).count(), 0);
+        assert_eq!(frames(&[0; 64]).count(), 0);
+        assert_eq!(frames(&[255; 64]).count(), 0);
+        let flags = NLM_F_ACK_TLVS;
+        for payload in [&[][..], &[255], &[254, 255, 255, 255], &[254, 255, 255, 255, 255, 255, 255, 255]] {
+            for kind in [NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN, NLMSG_NOOP, 0x0a00] {
+                let bytes = frame(kind, flags, payload);
+                assert_eq!(frames(&bytes).filter_map(|frame| frame.answer()).count(), usize::from(kind != NLMSG_NOOP));
+            }
+        }
+    }
+}
