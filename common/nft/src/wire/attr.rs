@@ -1,6 +1,13 @@
-//! Reading attributes of an answer: total, whatever the bytes are.
+//! Attributes: reading those of an answer, which is total whatever the bytes are, and nesting those of a request.
 
-use netlink_packet_core::NlasIterator;
+use netlink_packet_core::{DefaultNla, Emitable, NLA_F_NESTED, NlasIterator};
+
+/// An attribute that holds another.
+pub(crate) fn nested(kind: u16, inner: &impl Emitable) -> DefaultNla {
+    let mut bytes = vec![0; inner.buffer_len()];
+    inner.emit(&mut bytes);
+    DefaultNla::new(kind | NLA_F_NESTED, bytes)
+}
 
 /// The bytes before an attribute's value: length and type.
 const HEADER_LEN: usize = 4;

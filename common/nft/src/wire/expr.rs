@@ -1,12 +1,12 @@
 //! Kernel expressions as attributes.
 
-use netlink_packet_core::{DefaultNla, Emitable, NLA_F_NESTED};
+use netlink_packet_core::DefaultNla;
 use netlink_packet_netfilter::nftables::{
     Bitwise, Cmp, DataAttribute, Expressions, Immediate, Lookup as LookupAttribute, Meta, MetaKey, Operator, Payload,
     Register, Verdict as Code, VerdictAttribute,
 };
 
-use super::attr::Attrs;
+use super::attr::{Attrs, nested};
 use super::{Refusal, name};
 use crate::expr::{CmpOp, Load, Reg, Store};
 use crate::model::Verdict;
@@ -124,12 +124,6 @@ pub(super) fn range(op: CmpOp, reg: Reg, [from, to]: [Vec<u8>; 2]) -> Expression
             nested(RANGE_TO_DATA, &value(to)),
         ],
     )
-}
-
-fn nested(kind: u16, inner: &DataAttribute) -> DefaultNla {
-    let mut bytes = vec![0; inner.buffer_len()];
-    inner.emit(&mut bytes);
-    DefaultNla::new(kind | NLA_F_NESTED, bytes)
 }
 
 pub(super) fn bitwise(reg: Reg, mask: Vec<u8>, xor: Vec<u8>) -> Expressions {

@@ -10,6 +10,7 @@ pub(crate) mod object;
 pub(crate) mod rule;
 
 use netlink_packet_core::{DefaultNla, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
+use netlink_packet_netfilter::conntrack::ConntrackMessage;
 use netlink_packet_netfilter::nftables::NfTablesMessage;
 use netlink_packet_netfilter::none::ControlMessage;
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner};
@@ -52,8 +53,8 @@ impl Message {
         Self { inner: message.into(), family: family.number(), res_id: 0, flags }
     }
 
-    pub(crate) fn other(family: u8, flags: u16, inner: impl Into<NetfilterMessageInner>) -> Self {
-        Self { inner: inner.into(), family, res_id: 0, flags }
+    pub(crate) fn conntrack(family: u8, message: ConntrackMessage) -> Self {
+        Self { inner: message.into(), family, res_id: 0, flags: 0 }
     }
 
     /// Opens a batch, which the kernel refuses (ERESTART) when the ruleset is not of this generation any more.

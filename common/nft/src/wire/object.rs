@@ -1,11 +1,12 @@
 //! Tables, chains and sets as messages.
 
-use netlink_packet_core::{DefaultNla, NLA_F_NESTED};
+use netlink_packet_core::DefaultNla;
 use netlink_packet_netfilter::nftables::{
     ChainAttribute, ChainMessage, Hook as HookAttribute, HookNumber, InetHookNumber, NfTablesMessage, SetAttribute,
     SetDescription, SetFlags, SetMessage, TableAttribute, TableMessage,
 };
 
+use super::attr::nested;
 use super::{Refusal, name};
 use crate::model::{Base, Chain, Hook, Policy, Set, SetData, Table};
 use crate::userdata;
@@ -171,11 +172,8 @@ fn fields(types: &[KeyType]) -> Vec<DefaultNla> {
     types
         .iter()
         .map(|kind| {
-            // An attribute of 4 bytes: its length, its type, its value.
-            let mut inner = 8_u16.to_ne_bytes().to_vec();
-            inner.extend(SET_FIELD_LEN.to_ne_bytes());
-            inner.extend(len32(kind.len()).to_be_bytes());
-            DefaultNla::new(LIST_ELEM | NLA_F_NESTED, inner)
+            let len = DefaultNla::new(SET_FIELD_LEN, len32(kind.len()).to_be_bytes().to_vec());
+            nested(LIST_ELEM, &len)
         })
         .collect()
 }
