@@ -1,1 +1,23 @@
-//! attach
+//! What plugins share that make interfaces or rules: the one place where the protocol, the links and the firewall meet.
+//!
+//! * [`Owner`]: whose a link, a rule or an element is. Everything that outlives a container carries its tag.
+//! * [`veth`]: the pair between host and container, found again by name and tag alone.
+//! * [`container`]: addresses, routes and settings of the interface inside.
+//! * [`masquerade`]: one firewall element a subnet, however many containers it has.
+//! * [`verify`]: CHECK.
+
+pub mod container;
+mod error;
+pub mod host;
+pub mod masquerade;
+mod owner;
+mod section;
+pub mod verify;
+pub mod veth;
+
+pub use error::{firewall, kernel};
+pub use owner::{Owner, network_hash, tag_prefix};
+pub use section::Section;
+
+/// The table that holds everything of ours (family `inet`, and `bridge` for what never reaches IP).
+pub const TABLE: &str = "mooring";

@@ -1,2 +1,186 @@
-//! bridge
-fn main() {}
+//! The CNI plugin `bridge`: attaches containers to a bridge of the host.
+
+mod conf;
+mod gateway;
+mod link;
+mod plan;
+mod spoof;
+mod vlan;
+
+use std::{
+    net::IpAddr,
+    process::ExitCode,
+    thread::{self, ScopedJoinHandle},
+    time::Duration,
+};
+
+use attach::{
+    Owner, container, kernel, masquerade,
+    verify::{self, failed},
+    veth,
+};
+use cni::{Add, Check, Code, Del, Error, Gc, Network, Plugin, Result, Status, Success, Undo, wire};
+use ipnetwork::IpNetwork;
+use net::{Errno, Link, LinkIndex, Netns, Rtnl, here};
+
+use conf::Conf;
+use plan::Plan;
+
+/// As long as the reference waits for a port.
+const FORWARDING_TIMEOUT: Duration = Duration::from_millis(2550);
+
+fn main() -> ExitCode {
+    cni::skel::main::<Bridge>()
+}
+
+struct Bridge;
+
+impl Plugin for Bridge {
+    const NAME: &'static str = "bridge";
+    const HAS_IPAM: bool = true;
+    type Conf = Conf;
+
+    fn add(add: &Add<Conf>, undo: &mut Undo) -> Result<Success> {
+        let plan = Plan::new(&add.network.conf, &add.args, add.network.ipam.is_some())?;
+        let netns = Netns::open(&add.netns).map_err(kernel)?;
+        let owner = Owner::new(&add.network.name, &add.attachment);
+        let mut host = Rtnl::open(&here()).map_err(kernel)?;
+
+        let bridge = link::ensure_bridge(&mut host, &plan)?;
+        let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
+        let port = veth::add(&mut host, &owner, &pair, undo)?;
+        link::set_port(&mut host, &port, &plan)?;
+        let lease = lease(&add.network, &plan, undo)?;
+        let wanted = container::Wanted {
+            ips: &lease.ips,
+            routes: &lease.routes,
+            detect_duplicates: plan.detect_duplicates,
+            up: plan.up,
+        };
+        let mut interface = container::Interface::open(&netns, &add.attachment.ifname, &wanted)?;
+        if plan.spoof_check {
+            spoof::restrict(&owner, &port, interface.link(), undo)?;
+        }
+        let routes = interface.configure(&wanted)?;
+        let gateway = gateway::ensure(&mut host, &bridge, &plan, &lease.ips)?;
+        if plan.masquerade {
+            masquerade_subnets(&plan, &lease, port.index, undo)?;
+        }
+        if plan.up {
+            container::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
+            interface.announce()?;
+        }
+        let sandbox = add.netns.display().to_string();
+        let interfaces = link::interfaces(&bridge, &port, interface.link(), gateway.as_ref(), sandbox);
+        Ok(Success { interfaces, routes, ..lease })
+    }
+
+    fn del(del: &Del<Conf>) -> Result<()> {
+        let owner = Owner::new(&del.network.name, &del.attachment);
+        let mut host = Rtnl::open(&here()).map_err(kernel)?;
+        let ports = veth::find(&mut host, &owner)?;
+        if ports.is_empty() {
+            link::del_foreign(&mut host, del)?;
+        }
+        let bridge = link::bridge_of(&mut host, &ports)?.unwrap_or_else(|| del.network.conf.bridge().to_owned());
+        remove(&mut host, &ports, &bridge, || spoof::release(&owner))
+    }
+
+    fn check(check: &Check<Conf>) -> Result<()> {
+        let plan = Plan::new(&check.network.conf, &check.args, check.network.ipam.is_some())?;
+        let prev = check.network.required_prev_result()?;
+        let netns = Netns::open(&check.netns).map_err(kernel)?;
+        let ifname = &check.attachment.ifname;
+        verify::interface(&netns, prev, ifname, "veth")?;
+
+        let mut host = Rtnl::open(&here()).map_err(kernel)?;
+        let bridge = link::check_bridge(&mut host, &plan, prev)?;
+        let inner = veth::existing(&mut netns.rtnl().map_err(kernel)?, ifname)?;
+        let port = link::check_port(&mut host, &bridge, &inner, &plan)?;
+        gateway::check(&mut host, &plan, &prev.ips)?;
+        if plan.masquerade && !masquerade::is_ensured(&subnets(prev), &plan.gateway_link())? {
+            return Err(failed(format!("check masquerade of \"{}\": the firewall has no element for it", plan.bridge)));
+        }
+        if plan.spoof_check {
+            spoof::check(&port, &inner)?;
+        }
+        Ok(())
+    }
+
+    fn gc(gc: &Gc<Conf>) -> Result<()> {
+        let mut host = Rtnl::open(&here()).map_err(kernel)?;
+        let garbage = veth::find_garbage(&mut host, &gc.network.name, &gc.keep)?;
+        let bridge = gc.network.conf.bridge();
+        remove(&mut host, &garbage, bridge, || spoof::release_garbage(&gc.network.name, &gc.keep))
+    }
+
+    fn status(status: &Status<Conf>) -> Result<()> {
+        let not_ready = |error: Error| Error { code: Code::NotReady, ..error };
+        let conf = &status.network.conf;
+        let plan = Plan::new(conf, "", status.network.ipam.is_some()).map_err(not_ready)?;
+        let mut host = Rtnl::open(&here()).map_err(kernel).map_err(not_ready)?;
+        if let Some(link) = host.link(&plan.bridge).map_err(kernel).map_err(not_ready)? {
+            link::check_kind(&link).map_err(not_ready)?;
+        }
+        if plan.masquerade || plan.spoof_check {
+            let opened = nft::Nft::open().and_then(|mut nft| nft.generation());
+            opened.map(drop).map_err(attach::firewall).map_err(not_ready)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the delegate hands out, completed as the configuration asks. Without a delegate there is only the link.
+fn lease(network: &Network<Conf>, plan: &Plan, undo: &mut Undo) -> Result<Success> {
+    let Some(ipam) = &network.ipam else {
+        return Ok(Success { dns: plan.dns.clone(), ..Success::default() });
+    };
+    let release = ipam.clone();
+    undo.push(format!("ADD of \"{}\"", ipam.plugin()), move || release.del());
+    let mut lease = plan.complete(ipam.add()?)?;
+    wire::check_expressible(!lease.ips.is_empty(), network.version)?;
+    for ip in &mut lease.ips {
+        ip.interface = Some(link::CONTAINER);
+    }
+    Ok(lease)
+}
+
+fn masquerade_subnets(plan: &Plan, lease: &Success, port: LinkIndex, undo: &mut Undo) -> Result<()> {
+    let bridge = plan.bridge.clone();
+    undo.push("masquerade", move || masquerade::release_unused(&bridge, &[port]));
+    masquerade::ensure(&subnets(lease), &plan.gateway_link())
+}
+
+/// The subnets of the container's own addresses.
+fn subnets(result: &Success) -> Vec<IpNetwork> {
+    let own = result.ips.iter().filter(|ip| {
+        !matches!(ip.address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
+            && result.interface_of(ip).is_none_or(|interface| interface.sandbox.is_some())
+    });
+    own.map(|ip| ip.address).collect()
+}
+
+/// Removes links, rules and what only they needed. The kernel takes some 15 ms for each: they wait at the same time.
+fn remove(
+    host: &mut Rtnl,
+    ports: &[Link],
+    bridge: &str,
+    release_rules: impl FnOnce() -> Result<()> + Send,
+) -> Result<()> {
+    let going: Vec<LinkIndex> = ports.iter().map(|port| port.index).collect();
+    thread::scope(|scope| {
+        let rules = scope.spawn(release_rules);
+        let masquerade = scope.spawn(|| masquerade::release_unused(bridge, &going));
+        let links = going.iter().map(|port| host.del_link(*port).map_err(kernel)).collect::<Vec<_>>();
+        Error::collect(links.into_iter().chain([outcome(rules), outcome(masquerade)]))
+    })
+}
+
+fn outcome(step: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    step.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Whether an error says that a network namespace has gone: its mount point too, or only that is left.
+fn is_gone(error: &net::Error) -> bool {
+    error.is_not_found() || error.errno == Errno::EINVAL
+}

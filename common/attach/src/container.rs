@@ -1,0 +1,227 @@
+//! The interface inside the container: settings, addresses, routes, and telling the neighbours.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use cni::{Code, Error, IpConfig, Result, Route};
+use net::{Address, Inside, Link, LinkChange, LinkIndex, Netns, Rtnl, sysctl};
+
+use crate::{kernel, veth::existing};
+
+/// How the interface is to be.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// Its addresses, each with its network's gateway.
+    pub ips: &'a [IpConfig],
+    /// Its routes.
+    pub routes: &'a [Route],
+    /// Whether IPv6 addresses are probed for other owners before they are used, which takes one to two seconds.
+    pub detect_duplicates: bool,
+    /// Whether it is up.
+    pub up: bool,
+}
+
+/// The interface of an attachment, reached through a socket of the container's.
+#[derive(Debug)]
+pub struct Interface {
+    rtnl: Rtnl,
+    link: Link,
+}
+
+/// Longest wait for duplicate address detection; it takes about a second per probe (RFC 4862, section 5.4).
+const DAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a state that changes within milliseconds is looked at.
+const POLL: Duration = Duration::from_micros(200);
+
+impl Interface {
+    /// Opens the interface `ifname` of `netns` and settles what has to be settled before it is up.
+    pub fn open(netns: &Netns, ifname: &str, wanted: &Wanted<'_>) -> Result<Self> {
+        let inside = |inside: &Inside<'_>| {
+            prepare(inside, ifname, wanted)?;
+            let mut rtnl = Rtnl::open(inside).map_err(kernel)?;
+            let link = existing(&mut rtnl, ifname)?;
+            Ok(Self { rtnl, link })
+        };
+        netns.enter(inside).map_err(kernel)?
+    }
+
+    /// The interface as it was when it was opened.
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Gives it addresses, brings it up, gives it routes. Returns the routes as they are, with their metrics.
+    pub fn configure(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Route>> {
+        for ip in wanted.ips {
+            let no_dad = ip.address.is_ipv6() && !wanted.detect_duplicates;
+            let address = Address { no_dad, ..Address::new(ip.address) };
+            self.rtnl.add_address(&self.link, &address).map_err(kernel)?;
+        }
+        if wanted.up {
+            self.rtnl.set_link(&self.link, &LinkChange { up: Some(true), ..LinkChange::default() }).map_err(kernel)?;
+        }
+        if wanted.detect_duplicates && wanted.ips.iter().any(|ip| ip.address.is_ipv6()) {
+            self.await_dad()?;
+        }
+        wanted.routes.iter().map(|route| self.add_route(route, wanted.ips)).collect()
+    }
+
+    /// Makes the kernel announce every address to the neighbours: gratuitous ARP and unsolicited neighbour advertisements.
+    ///
+    /// It does that by itself when an interface comes up, which here is before the bridge forwards: nobody would hear it.
+    /// Setting the hardware address, to what it is, makes it do so again (`NETDEV_CHANGEADDR` in `inetdev_event` and
+    /// `ndisc_netdev_event`), because `arp_notify` and `ndisc_notify` are set.
+    pub fn announce(&mut self) -> Result<()> {
+        let same = LinkChange { mac: self.link.mac, ..LinkChange::default() };
+        self.rtnl.set_link(&self.link, &same).map_err(kernel)
+    }
+
+    fn await_dad(&mut self) -> Result<()> {
+        let deadline = Instant::now() + DAD_TIMEOUT;
+        loop {
+            let addresses = self.rtnl.addresses(&self.link).map_err(kernel)?;
+            let refuse = |address: &Address, why: &str| {
+                let msg = format!("use address {} on \"{}\": {why}", address.ip, self.link.name);
+                Err(Error::new(Code::InUse, msg))
+            };
+            if let Some(taken) = addresses.iter().find(|address| address.dad_failed) {
+                return refuse(taken, "duplicate address detection found another owner");
+            }
+            let Some(tentative) = addresses.iter().find(|address| address.tentative && !address.is_link_local_v6())
+            else {
+                return Ok(());
+            };
+            if Instant::now() > deadline {
+                return refuse(tentative, "duplicate address detection did not finish in 5 seconds");
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Adds a route. One without a priority starts with the metric of [`metric_of`]; where that is taken by a route to
+    /// the same destination it gets the next free one, so that two networks never share a destination by accident.
+    fn add_route(&mut self, route: &Route, ips: &[IpConfig]) -> Result<Route> {
+        let wanted = to_kernel(route, ips, &self.link);
+        let mut metric = wanted.metric;
+        loop {
+            match self.rtnl.add_route(&net::Route { metric, ..wanted.clone() }) {
+                Ok(()) => return Ok(Route { priority: metric.filter(|m| *m > 0), ..route.clone() }),
+                Err(error) if error.is_exists() => {
+                    let floor = if wanted.dst.is_ipv6() { IPV6_METRIC } else { 0 };
+                    metric = metric.unwrap_or(floor).checked_add(1);
+                    if metric.is_none() {
+                        return Err(kernel(error));
+                    }
+                }
+                Err(error) => return Err(kernel(error)),
+            }
+        }
+    }
+}
+
+/// The metric that the kernel gives an IPv6 route without one (`IP6_RT_PRIO_USER`, `include/net/ip6_fib.h`).
+const IPV6_METRIC: u32 = 1024;
+
+/// A result's route as the kernel's: the next hop defaults to the gateway of the first address of its family.
+fn to_kernel(route: &Route, ips: &[IpConfig], link: &Link) -> net::Route {
+    let gateway = || ips.iter().filter_map(|ip| ip.gateway).find(|gw| gw.is_ipv4() == route.dst.is_ipv4());
+    let base = net::Route::new(route.dst, route.gw.or_else(gateway), link.index);
+    net::Route {
+        metric: route.priority.filter(|priority| *priority > 0).or_else(|| metric_of(&link.name, route)),
+        table: route.table.unwrap_or(base.table),
+        scope: route.scope,
+        mtu: route.mtu.filter(|mtu| *mtu > 0),
+        advmss: route.advmss.filter(|advmss| *advmss > 0),
+        ..base
+    }
+}
+
+/// The metric of a route without a priority: by the number at the end of the interface's name.
+///
+/// `eth0` has the kernel's default, `eth1` one more, and so on: of two default routes that of the lower interface is used,
+/// in whatever order the interfaces were attached (containerd attaches several at the same time).
+fn metric_of(ifname: &str, route: &Route) -> Option<u32> {
+    let digits = ifname.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let number = digits.parse::<u32>().ok().filter(|number| (1..=9999).contains(number))?;
+    Some(number + if route.dst.is_ipv6() { IPV6_METRIC } else { 0 })
+}
+
+/// Sysctls of the interface; those that only refine its behaviour may be missing or read-only.
+fn prepare(inside: &Inside<'_>, ifname: &str, wanted: &Wanted<'_>) -> Result<()> {
+    let refine = |key: String, value: &str| {
+        if let Err(error) = sysctl::set(inside, &key, value) {
+            log::info!("{error}");
+        }
+    };
+    if wanted.ips.iter().any(|ip| ip.address.is_ipv6()) {
+        for link in ["lo", ifname] {
+            enable_ipv6(inside, link)?;
+        }
+        // Addresses survive the interface going down and up again.
+        refine(format!("net/ipv6/conf/{ifname}/keep_addr_on_down"), "1");
+    }
+    let detect = if wanted.detect_duplicates { "1" } else { "0" };
+    refine(format!("net/ipv6/conf/{ifname}/accept_dad"), detect);
+    if wanted.detect_duplicates {
+        refine(format!("net/ipv6/conf/{ifname}/enhanced_dad"), "1");
+    }
+    refine(format!("net/ipv4/conf/{ifname}/arp_notify"), "1");
+    refine(format!("net/ipv6/conf/{ifname}/ndisc_notify"), "1");
+    Ok(())
+}
+
+/// Some runtimes turn IPv6 off in a container, whose network then hands out IPv6 addresses.
+fn enable_ipv6(inside: &Inside<'_>, link: &str) -> Result<()> {
+    let key = format!("net/ipv6/conf/{link}/disable_ipv6");
+    match sysctl::get(inside, &key) {
+        Ok(value) if value == "0" => Ok(()),
+        Ok(_) => sysctl::set(inside, &key, "0").map_err(kernel),
+        Err(error) => {
+            log::info!("{error}");
+            Ok(())
+        }
+    }
+}
+
+/// Waits until the bridge port `port` passes frames, for at most `timeout`.
+///
+/// A port that spanning tree holds back (half a minute by default) is not waited for: it will pass them.
+pub fn await_forwarding(host: &mut Rtnl, port: LinkIndex, timeout: Duration) -> Result<()> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let link = host.link_at(port).map_err(kernel)?;
+        let Some(link) = link else {
+            return Err(Error::new(Code::Kernel, format!("wait for bridge port {port}: the link has gone")));
+        };
+        if link.operational && link.port.is_some_and(|port| !port.disabled) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            let state = if link.operational { "the port is disabled" } else { "the link has no carrier" };
+            return Err(Error::new(Code::Kernel, format!("wait for bridge port \"{}\": {state}", link.name)));
+        }
+        thread::sleep(POLL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(dst: &str) -> Route {
+        Route::to(dst.parse().unwrap())
+    }
+
+    #[test]
+    fn metric_follows_the_number_of_the_interface() {
+        let metric = |ifname, dst| metric_of(ifname, &route(dst));
+        assert_eq!(metric("eth0", "0.0.0.0/0"), None);
+        assert_eq!(metric("lo", "0.0.0.0/0"), None);
+        assert_eq!(metric("eth1", "0.0.0.0/0"), Some(1));
+        assert_eq!(metric("net12", "::/0"), Some(1036));
+        assert_eq!(metric("eth0.100", "0.0.0.0/0"), None, "not one number at the end");
+        assert_eq!(metric("eth99999", "0.0.0.0/0"), None);
+    }
+}

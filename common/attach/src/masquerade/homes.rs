@@ -1,0 +1,161 @@
+//! Which subnets are masqueraded, as a value. Pure.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use nft::{Element, Key, Value};
+
+/// A subnet and the link that it is behind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Home {
+    pub(super) subnet: IpNetwork,
+    pub(super) link: String,
+}
+
+impl Home {
+    /// The subnet of `address`, behind `link`.
+    pub(super) fn new(address: IpNetwork, link: &str) -> Self {
+        // The prefix is that of a network already.
+        let subnet = IpNetwork::new(address.network(), address.prefix()).unwrap_or(address);
+        Self { subnet, link: link.to_owned() }
+    }
+
+    /// Whether all of `subnet` is in it.
+    pub(super) fn holds(&self, subnet: &IpNetwork) -> bool {
+        holds(&self.subnet, subnet)
+    }
+}
+
+/// What an element of the links' set says.
+pub(super) fn home_of(element: &Element) -> Option<Home> {
+    let (first, link) = parts(&element.key)?;
+    let (last, _) = parts(element.last())?;
+    Some(Home { subnet: network_of(first, last)?, link })
+}
+
+fn parts(key: &Key) -> Option<(IpAddr, String)> {
+    match key.values() {
+        [Value::Ipv4(ip), Value::Ifname(link)] => Some(((*ip).into(), link.as_str().to_owned())),
+        [Value::Ipv6(ip), Value::Ifname(link)] => Some(((*ip).into(), link.as_str().to_owned())),
+        _ => None,
+    }
+}
+
+/// The network whose addresses are those from `first` to `last`.
+fn network_of(first: IpAddr, last: IpAddr) -> Option<IpNetwork> {
+    let (differing, width) = match (first, last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => (u128::from(u32::from(first) ^ u32::from(last)), 32),
+        (IpAddr::V6(first), IpAddr::V6(last)) => (u128::from(first) ^ u128::from(last), 128),
+        _ => return None,
+    };
+    let host_bits = 128 - differing.leading_zeros();
+    IpNetwork::new(first, u8::try_from(width - host_bits).ok()?).ok().filter(|network| network.broadcast() == last)
+}
+
+fn holds(outer: &IpNetwork, inner: &IpNetwork) -> bool {
+    outer.prefix() <= inner.prefix() && outer.contains(inner.network())
+}
+
+/// Homes, of which none of a link is within another of the same link.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Homes(Vec<Home>);
+
+impl Homes {
+    pub(super) fn new(homes: impl IntoIterator<Item = Home>) -> Self {
+        let mut homes: Vec<Home> = homes.into_iter().collect();
+        homes.sort();
+        homes.dedup();
+        let within_another = |home: &Home| {
+            homes.iter().any(|other| other != home && other.link == home.link && other.holds(&home.subnet))
+        };
+        Self(homes.iter().filter(|home| !within_another(home)).cloned().collect())
+    }
+
+    /// These and `more`.
+    pub(super) fn with(&self, more: &[Home]) -> Self {
+        Self::new(self.0.iter().chain(more).cloned())
+    }
+
+    /// These without `some`.
+    pub(super) fn without(&self, some: &[Home]) -> Self {
+        Self::new(self.0.iter().filter(|home| !some.contains(home)).cloned())
+    }
+
+    /// Those behind `bridge` itself or one of its VLAN interfaces.
+    pub(super) fn behind(&self, bridge: &str) -> Vec<Home> {
+        let of_bridge =
+            |link: &str| link.strip_prefix(bridge).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.0.iter().filter(|home| of_bridge(&home.link)).cloned().collect()
+    }
+
+    /// Those that are not in `other`.
+    pub(super) fn less(&self, other: &Self) -> Vec<Home> {
+        self.0.iter().filter(|home| !other.0.contains(home)).cloned().collect()
+    }
+
+    /// The subnets to masquerade that `other` does not have.
+    pub(super) fn subnets_less(&self, other: &Self) -> Vec<IpNetwork> {
+        let there = other.subnets();
+        self.subnets().into_iter().filter(|subnet| !there.contains(subnet)).collect()
+    }
+
+    /// The subnets to masquerade: of those that overlap, the largest.
+    fn subnets(&self) -> Vec<IpNetwork> {
+        let mut all: Vec<IpNetwork> = self.0.iter().map(|home| home.subnet).collect();
+        all.sort();
+        all.dedup();
+        let within_another = |subnet: &IpNetwork| all.iter().any(|other| other != subnet && holds(other, subnet));
+        all.iter().filter(|subnet| !within_another(subnet)).copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn homes(texts: &[(&str, &str)]) -> Homes {
+        Homes::new(texts.iter().map(|(subnet, link)| Home::new(subnet.parse().unwrap(), link)))
+    }
+
+    fn subnets(homes: &Homes) -> Vec<String> {
+        homes.subnets().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn smaller_subnets_of_one_link_are_within_larger() {
+        let all = homes(&[("10.1.0.7/16", "a"), ("10.0.0.0/8", "a"), ("10.2.0.0/16", "b"), ("fd00::1/64", "a")]);
+        assert_eq!(all, homes(&[("10.0.0.0/8", "a"), ("10.2.0.0/16", "b"), ("fd00::/64", "a")]));
+        assert_eq!(subnets(&all), ["10.0.0.0/8", "fd00::/64"]);
+    }
+
+    #[test]
+    fn smaller_subnet_comes_back_when_the_larger_goes() {
+        let both = homes(&[("10.0.0.0/8", "a"), ("10.2.0.0/16", "b")]);
+        let one = both.without(&both.behind("a"));
+        assert_eq!(both.subnets_less(&one), ["10.0.0.0/8".parse().unwrap()]);
+        assert_eq!(one.subnets_less(&both), ["10.2.0.0/16".parse().unwrap()]);
+        assert_eq!(both.less(&one), both.behind("a"));
+    }
+
+    #[test]
+    fn vlan_interfaces_belong_to_their_bridge() {
+        let all = homes(&[("10.0.0.0/8", "br"), ("11.0.0.0/8", "br.5"), ("12.0.0.0/8", "br5")]);
+        assert_eq!(all.behind("br"), homes(&[("10.0.0.0/8", "br"), ("11.0.0.0/8", "br.5")]).0);
+    }
+
+    #[test]
+    fn equal_subnets_of_two_links_are_one_to_masquerade() {
+        let both = homes(&[("10.0.0.0/8", "a"), ("10.0.0.0/8", "b")]);
+        assert_eq!(subnets(&both), ["10.0.0.0/8"]);
+        assert!(both.subnets_less(&both.without(&both.behind("a"))).is_empty());
+    }
+
+    #[test]
+    fn networks_are_read_back_from_their_first_and_last_address() {
+        for text in ["0.0.0.0/0", "10.0.0.0/8", "10.1.2.3/32", "::/0", "fd00::/64", "fd00::1/128"] {
+            let network: IpNetwork = text.parse().unwrap();
+            assert_eq!(network_of(network.network(), network.broadcast()), Some(network));
+        }
+        assert_eq!(network_of("10.0.0.1".parse().unwrap(), "10.0.0.6".parse().unwrap()), None);
+    }
+}

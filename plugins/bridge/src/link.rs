@@ -1,0 +1,164 @@
+//! The bridge and its ports.
+
+use attach::{Owner, kernel, tag_prefix, verify::failed, veth::existing};
+use cni::{Code, Del, Error, Interface, Result, Success};
+use net::{BridgeSpec, Link, LinkChange, Mac, Netns, Rtnl, here, sysctl};
+
+use crate::{conf::Conf, is_gone, plan::Plan};
+
+/// The place of the container's interface in a result, behind bridge and port.
+pub const CONTAINER: i64 = 2;
+
+/// The bridge, made if need be, up, and as the configuration wants it.
+pub fn ensure_bridge(host: &mut Rtnl, plan: &Plan) -> Result<Link> {
+    let bridge = match host.link(&plan.bridge).map_err(kernel)? {
+        Some(bridge) => bridge,
+        None => create(host, plan)?,
+    };
+    check_kind(&bridge)?;
+    if plan.vlans.filtering && !bridge.vlan_filtering {
+        host.enable_vlan_filtering(&bridge).map_err(kernel)?;
+    }
+    let change = LinkChange {
+        up: (!bridge.up).then_some(true),
+        promisc: (plan.promisc && !bridge.promisc).then_some(true),
+        ..LinkChange::default()
+    };
+    if change != LinkChange::default() {
+        host.set_link(&bridge, &change).map_err(kernel)?;
+    }
+    Ok(bridge)
+}
+
+fn create(host: &mut Rtnl, plan: &Plan) -> Result<Link> {
+    let spec = BridgeSpec {
+        name: plan.bridge.clone(),
+        mac: Mac::random(),
+        mtu: plan.mtu,
+        vlan_filtering: plan.vlans.filtering,
+    };
+    match host.add_bridge(&spec) {
+        // Another container's ADD was faster.
+        Err(error) if error.is_exists() => {}
+        created => created.map_err(kernel)?,
+    }
+    // Containers must not become the host's router. Missing where the kernel has no IPv6.
+    if let Err(error) = sysctl::set(&here(), &format!("net/ipv6/conf/{}/accept_ra", plan.bridge), "0") {
+        log::info!("{error}");
+    }
+    existing(host, &plan.bridge)
+}
+
+/// Fails unless the link is a bridge.
+pub fn check_kind(link: &Link) -> Result<()> {
+    if link.is_kind("bridge") {
+        return Ok(());
+    }
+    let msg = format!("failed to create bridge \"{0}\": \"{0}\" already exists but is not a bridge", link.name);
+    Err(Error::new(Code::InUse, msg).details(format!("it is {}", link.kind.as_deref().unwrap_or("hardware"))))
+}
+
+/// Gives the port what a new one does not have by itself.
+pub fn set_port(host: &mut Rtnl, port: &Link, plan: &Plan) -> Result<()> {
+    if !plan.port.is_empty() {
+        host.set_port(port, plan.port).map_err(kernel)?;
+    }
+    if plan.vlans.of_port.is_empty() {
+        return Ok(());
+    }
+    let leave = plan.vlans.to_leave(&host.port_vlans(port).map_err(kernel)?);
+    if !leave.is_empty() {
+        host.del_port_vlans(port, &leave).map_err(kernel)?;
+    }
+    host.add_port_vlans(port, &plan.vlans.of_port).map_err(kernel)
+}
+
+/// The interfaces of a result: bridge, port, container, and a VLAN's gateway.
+pub fn interfaces(
+    bridge: &Link,
+    port: &Link,
+    container: &Link,
+    gateway: Option<&Link>,
+    sandbox: String,
+) -> Vec<Interface> {
+    let told = |link: &Link| Interface {
+        name: link.name.clone(),
+        mac: link.mac.map(|mac| mac.to_string()),
+        mtu: Some(link.mtu),
+        ..Interface::default()
+    };
+    let inside = Interface { sandbox: Some(sandbox), ..told(container) };
+    let vlan = gateway.filter(|gateway| gateway.index != bridge.index);
+    [told(bridge), told(port), inside].into_iter().chain(vlan.map(told)).collect()
+}
+
+/// The name of the bridge that the ports belong to.
+pub fn bridge_of(host: &mut Rtnl, ports: &[Link]) -> Result<Option<String>> {
+    let Some(master) = ports.iter().find_map(|port| port.master) else { return Ok(None) };
+    Ok(host.link_at(master).map_err(kernel)?.map(|bridge| bridge.name))
+}
+
+/// Removes the interface of an attachment whose host end does not carry our name: another implementation has made it.
+///
+/// An interface whose host end carries the tag of somebody else is somebody else's.
+pub fn del_foreign(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
+    let Some(path) = &del.netns else { return Ok(()) };
+    let netns = match Netns::open(path) {
+        Err(error) if is_gone(&error) => return Ok(()),
+        opened => opened.map_err(kernel)?,
+    };
+    let mut inside = netns.rtnl().map_err(kernel)?;
+    let Some(link) = inside.link(&del.attachment.ifname).map_err(kernel)?.filter(|link| link.is_kind("veth")) else {
+        return Ok(());
+    };
+    let owner = Owner::new(&del.network.name, &del.attachment);
+    let alias = peer_of(host, &link)?.and_then(|peer| peer.alias);
+    let foreign = alias.is_some_and(|alias| tag_prefix(&alias).is_some() && !owner.owns(&alias));
+    if foreign { Ok(()) } else { inside.del_link(link.index).map_err(kernel) }
+}
+
+/// The host's end of a container's link.
+fn peer_of(host: &mut Rtnl, inner: &Link) -> Result<Option<Link>> {
+    let Some(index) = inner.peer.filter(|_| inner.peer_elsewhere) else { return Ok(None) };
+    let peer = host.link_at(index).map_err(kernel)?;
+    Ok(peer.filter(|peer| peer.is_kind("veth") && peer.peer == Some(inner.index)))
+}
+
+/// Fails unless the bridge is as the configuration and the result have it.
+pub fn check_bridge(host: &mut Rtnl, plan: &Plan, prev: &Success) -> Result<Link> {
+    let bridge = host.link(&plan.bridge).map_err(kernel)?;
+    let bridge = bridge.ok_or_else(|| failed(format!("check bridge \"{}\": it has gone", plan.bridge)))?;
+    check_kind(&bridge).map_err(|error| failed(error.msg))?;
+    if let Some(told) = prev.interfaces.iter().find(|told| told.name == bridge.name && told.sandbox.is_none()) {
+        attach::verify::same_link(&bridge, told, "bridge")?;
+    }
+    if plan.promisc && !bridge.promisc {
+        return Err(failed(format!("check bridge \"{}\": it is not promiscuous", bridge.name)));
+    }
+    Ok(bridge)
+}
+
+/// Fails unless the container's link is a port of the bridge with the settings that the configuration asks for.
+pub fn check_port(host: &mut Rtnl, bridge: &Link, inner: &Link, plan: &Plan) -> Result<Link> {
+    let port = peer_of(host, inner)?;
+    let port = port.ok_or_else(|| failed(format!("check port of \"{}\": it is not on this host", inner.name)))?;
+    let wrong = |what: &str| Err(failed(format!("check port \"{}\" of \"{}\": {what}", port.name, bridge.name)));
+    if port.master != Some(bridge.index) {
+        return wrong("it is not a port of this bridge");
+    }
+    let state = port.port.unwrap_or_default();
+    if plan.port.hairpin == Some(true) && !state.hairpin {
+        return wrong("it is not in hairpin mode");
+    }
+    if plan.port.isolated == Some(true) && !state.isolated {
+        return wrong("it is not isolated");
+    }
+    if !plan.vlans.of_port.is_empty() {
+        let present: Vec<u16> = host.port_vlans(&port).map_err(kernel)?.iter().map(|vlan| vlan.first).collect();
+        let wanted = plan.vlans.of_port.iter().flat_map(|vlan| vlan.first..=vlan.last);
+        if let Some(missing) = wanted.into_iter().find(|id| !present.contains(id)) {
+            return wrong(&format!("it is not in vlan {missing}"));
+        }
+    }
+    Ok(port)
+}

@@ -1,0 +1,248 @@
+//! What an ADD is going to do: the configuration with its defaults, checked. Nothing here touches the kernel.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use cni::{Code, Dns, Error, IpConfig, Result, Route, Success, check_ifname};
+use ipnetwork::IpNetwork;
+use net::{Mac, PortChange};
+
+use crate::{conf::Conf, vlan::Vlans};
+
+/// The range of MTUs of bridges and veth pairs in bytes (`ETH_MIN_MTU`, `ETH_MAX_MTU`, if_ether.h).
+const MTUS: std::ops::RangeInclusive<u32> = 68..=65535;
+
+/// A checked configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
+pub struct Plan {
+    /// The bridge's name.
+    pub bridge: String,
+    /// The MTU of a new bridge and of the container's link; unset is the kernel's choice.
+    pub mtu: Option<u32>,
+    /// Whether the bridge is promiscuous.
+    pub promisc: bool,
+    /// The container's hardware address; unset is a random one.
+    pub mac: Option<Mac>,
+    /// The gateway's address goes on the bridge.
+    pub gateway: bool,
+    /// The container gets a default route through the gateway.
+    pub default_gateway: bool,
+    /// An address in the gateway's way is removed.
+    pub force_address: bool,
+    /// What leaves the network is masqueraded.
+    pub masquerade: bool,
+    /// Only frames from the container's own hardware address pass.
+    pub spoof_check: bool,
+    /// IPv6 addresses are probed for other owners.
+    pub detect_duplicates: bool,
+    /// The container's interface is up.
+    pub up: bool,
+    /// What differs from a new port's settings.
+    pub port: PortChange,
+    /// The port's VLANs.
+    pub vlans: Vlans,
+    /// Name servers that go before those of the delegate.
+    pub dns: Dns,
+}
+
+impl Plan {
+    /// Checks the configuration; `cni_args` is `CNI_ARGS`.
+    pub fn new(conf: &Conf, cni_args: &str, has_ipam: bool) -> Result<Self> {
+        check_bridge_name(conf.bridge())?;
+        if conf.hairpin_mode && conf.promisc_mode {
+            return Err(Error::invalid(
+                "cannot set hairpin mode and promiscuous mode at the same time: \"hairpinMode\" or \"promiscMode\" must be false",
+            ));
+        }
+        if conf.disable_container_interface && has_ipam {
+            return Err(Error::invalid(
+                "cannot use IPAM when DisableContainerInterface flag is set: remove \"ipam\" or \"disableContainerInterface\"",
+            ));
+        }
+        if conf.ip_masq {
+            check_backend(conf.ip_masq_backend.as_deref())?;
+        }
+        let vlans = Vlans::new(conf)?;
+        let gateway = conf.is_gateway || conf.is_default_gateway;
+        let plan = Self {
+            bridge: conf.bridge().to_owned(),
+            mtu: mtu(conf.mtu)?,
+            promisc: conf.promisc_mode,
+            mac: mac(conf, cni_args)?,
+            gateway,
+            default_gateway: conf.is_default_gateway,
+            force_address: conf.force_address,
+            masquerade: conf.ip_masq,
+            spoof_check: conf.macspoofchk,
+            detect_duplicates: conf.enabledad,
+            up: !conf.disable_container_interface,
+            port: PortChange {
+                hairpin: conf.hairpin_mode.then_some(true),
+                isolated: conf.port_isolation.then_some(true),
+            },
+            vlans,
+            dns: conf.dns.clone(),
+        };
+        if gateway {
+            check_ifname(&plan.gateway_link()).map_err(|error| {
+                Error::invalid(format!("name gateway interface \"{}\": {}", plan.gateway_link(), error.msg))
+            })?;
+        }
+        Ok(plan)
+    }
+
+    /// The host's interface that has the gateway's address: the bridge, or its interface in the native VLAN.
+    pub fn gateway_link(&self) -> String {
+        match self.vlans.native {
+            None => self.bridge.clone(),
+            Some(vlan) => format!("{}.{vlan}", self.bridge),
+        }
+    }
+
+    /// The delegate's result with the gateways and default routes that the configuration asks for.
+    ///
+    /// # Errors
+    /// If the delegate has handed out no address.
+    pub fn complete(&self, mut lease: Success) -> Result<Success> {
+        if lease.ips.is_empty() {
+            return Err(Error::invalid("IPAM plugin returned missing IP config"));
+        }
+        if self.gateway {
+            for ip in &mut lease.ips {
+                ip.gateway = ip.gateway.or_else(|| first_host(&ip.address));
+            }
+        }
+        if self.default_gateway {
+            for family in [Family::V4, Family::V6] {
+                family.add_default_route(&lease.ips, &mut lease.routes);
+            }
+        }
+        if !self.dns.is_empty() {
+            lease.dns = self.dns.clone();
+        }
+        Ok(lease)
+    }
+}
+
+/// The gateways, each with its network's prefix: the addresses of the gateway's interface.
+pub fn gateway_addresses(ips: &[IpConfig]) -> Vec<IpNetwork> {
+    let with_prefix = |ip: &IpConfig| IpNetwork::new(ip.gateway?, ip.address.prefix()).ok();
+    let mut addresses: Vec<IpNetwork> = ips.iter().filter_map(with_prefix).collect();
+    addresses.dedup();
+    addresses
+}
+
+/// What to do about an address that the gateway's interface is to have.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Address {
+    /// It is there.
+    Present,
+    /// It can be added once these are removed.
+    Missing(Vec<IpNetwork>),
+}
+
+/// Compares a gateway's address with those that its interface has.
+///
+/// Any other IPv4 address is in the way; of IPv6 addresses only those of a prefix that overlaps.
+pub fn gateway_address(wanted: &IpNetwork, present: &[IpNetwork]) -> Address {
+    if present.contains(wanted) {
+        return Address::Present;
+    }
+    let in_the_way = |other: &&IpNetwork| match (wanted, other) {
+        (IpNetwork::V4(_), IpNetwork::V4(_)) => true,
+        (IpNetwork::V6(wanted), IpNetwork::V6(other)) => wanted.overlaps(*other),
+        _ => false,
+    };
+    Address::Missing(present.iter().filter(in_the_way).copied().collect())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn of(network: &IpNetwork) -> Self {
+        if network.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    fn everything(self) -> IpNetwork {
+        let any: IpAddr = if self == Self::V4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        // A prefix of 0 bits exists in either family.
+        IpNetwork::new(any, 0).unwrap_or_else(|_| any.into())
+    }
+
+    /// A default route of the delegate that names no next hop gets the gateway; with none at all one is added.
+    fn add_default_route(self, ips: &[IpConfig], routes: &mut Vec<Route>) {
+        let own = ips.iter().filter(|ip| Self::of(&ip.address) == self);
+        let Some(gateway) = own.filter_map(|ip| ip.gateway).next() else { return };
+        let mut defaults = routes.iter_mut().filter(|route| route.is_default() && Self::of(&route.dst) == self);
+        match defaults.next() {
+            Some(route) => route.gw = route.gw.or(Some(gateway)),
+            None => routes.push(Route { gw: Some(gateway), ..Route::to(self.everything()) }),
+        }
+    }
+}
+
+fn first_host(network: &IpNetwork) -> Option<IpAddr> {
+    match network.network() {
+        IpAddr::V4(ip) => u32::from(ip).checked_add(1).map(|next| Ipv4Addr::from(next).into()),
+        IpAddr::V6(ip) => u128::from(ip).checked_add(1).map(|next| Ipv6Addr::from(next).into()),
+    }
+}
+
+fn check_bridge_name(name: &str) -> Result<()> {
+    check_ifname(name).map_err(|error| {
+        let details = if error.details.is_empty() { String::new() } else { format!(" ({})", error.details) };
+        Error::invalid(format!("\"bridge\" \"{name}\": {}{details}", error.msg))
+    })
+}
+
+fn check_backend(backend: Option<&str>) -> Result<()> {
+    match backend {
+        None | Some("nftables") => Ok(()),
+        Some("iptables") => Err(Error::new(
+            Code::UnsupportedField,
+            "\"ipMasqBackend\" \"iptables\" is not supported: remove the key or use \"nftables\"",
+        )),
+        Some(other) => {
+            Err(Error::invalid(format!("unknown ipmasq backend \"{other}\": \"ipMasqBackend\" must be \"nftables\"")))
+        }
+    }
+}
+
+fn mtu(mtu: Option<i64>) -> Result<Option<u32>> {
+    match mtu.unwrap_or(0) {
+        0 => Ok(None),
+        mtu => u32::try_from(mtu).ok().filter(|mtu| MTUS.contains(mtu)).map(Some).ok_or_else(|| {
+            Error::invalid(format!(
+                "\"mtu\" {mtu}: must be 0 (the kernel's choice) or {} to {}",
+                MTUS.start(),
+                MTUS.end()
+            ))
+        }),
+    }
+}
+
+/// A later source goes before an earlier: `CNI_ARGS`, `args.cni.mac`, the capability `mac`.
+fn mac(conf: &Conf, cni_args: &str) -> Result<Option<Mac>> {
+    let args = cni::args::parse(cni_args, &["MAC"])?;
+    let sources = [
+        ("runtimeConfig.mac", conf.runtime_config.mac.as_deref()),
+        ("args.cni.mac", conf.args.cni.mac.as_deref()),
+        ("CNI_ARGS MAC", args.get("MAC").map(String::as_str)),
+    ];
+    let Some((source, text)) = sources.into_iter().find_map(|(source, mac)| Some((source, mac?))) else {
+        return Ok(None);
+    };
+    match text.parse::<Mac>() {
+        Ok(mac) if mac.is_assignable() => Ok(Some(mac)),
+        _ => Err(Error::invalid(format!(
+            "{source} \"{text}\": must be the hardware address of one station, like 02:00:00:12:34:56"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! `macspoofchk`: a container's port lets only frames from the container's own hardware address in.
+//!
+//! Two sets in the table `bridge mooring`: the ports that are restricted, and the pairs of port and address that pass.
+
+use std::collections::BTreeSet;
+
+use attach::{Owner, Section, TABLE, firewall, network_hash, tag_prefix, verify::failed};
+use cni::{Attachment, Result, Undo};
+use net::{Link, Mac};
+use nft::{
+    Base, Batch, Chain, ChainType, Element, Family, Hook, Ifname, Key, KeyType, Nft, Policy, Rule, Set, Table, Value,
+    expr::{self, ether, meta},
+    priority,
+};
+
+/// The private datum of a restricted port's element: the address that passes, so that DEL finds that element too.
+const ADDRESS: u8 = 0x4d;
+
+/// Restricts `port` to frames from the address of `container`.
+pub fn restrict(owner: &Owner, port: &Link, container: &Link, undo: &mut Undo) -> Result<()> {
+    let Some(mac) = container.mac else { return Ok(()) };
+    let mut nft = Nft::open().map_err(firewall)?;
+    section().ensure(&mut nft)?;
+    let pair = Pair { port: port.name.clone(), mac };
+    let mut batch = Batch::new();
+    batch.ensure_elements(&table(), &ports(), [pair.port_element()?.comment(owner.tag())]);
+    batch.ensure_elements(&table(), &allowed(), [pair.allowed_element()?.comment(owner.tag())]);
+    nft.commit(batch).map_err(firewall)?;
+    let owner = owner.clone();
+    undo.push("restrict hardware addresses", move || release(&owner));
+    Ok(())
+}
+
+/// Removes what [`restrict`] has made for the attachment.
+pub fn release(owner: &Owner) -> Result<()> {
+    let mut nft = Nft::open().map_err(firewall)?;
+    let commit = nft.transaction(|nft| {
+        let mut gone = Vec::new();
+        for name in owner.link_names() {
+            let key = Key::new().ifname(Ifname::new(&name)?);
+            gone.extend(nft.element(&table(), &ports(), &key)?);
+        }
+        gone.retain(|element| element.comment.as_deref().is_some_and(|tag| owner.owns(tag)));
+        without(&gone)
+    });
+    commit.map_err(firewall)
+}
+
+/// Removes what belongs to attachments of `network` that are not in `keep`.
+pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()> {
+    let kept: BTreeSet<String> = keep.iter().map(|attachment| Owner::new(network, attachment).prefix()).collect();
+    let hash = network_hash(network);
+    let is_garbage = |element: &Element| {
+        let prefix = element.comment.as_deref().and_then(tag_prefix);
+        prefix.is_some_and(|prefix| prefix.starts_with(&hash) && !kept.contains(prefix))
+    };
+    let mut nft = Nft::open().map_err(firewall)?;
+    let commit = nft.transaction(|nft| {
+        let mut gone = match nft.elements(&table(), &ports()) {
+            Err(error) if error.is_not_found() => Vec::new(),
+            listed => listed?,
+        };
+        gone.retain(is_garbage);
+        without(&gone)
+    });
+    commit.map_err(firewall)
+}
+
+/// Fails unless `port` is restricted to the address of `container`.
+pub fn check(port: &Link, container: &Link) -> Result<()> {
+    let Some(mac) = container.mac else { return Ok(()) };
+    let pair = Pair { port: port.name.clone(), mac };
+    let mut nft = Nft::open().map_err(firewall)?;
+    for (set, element) in [(ports(), pair.port_element()?), (allowed(), pair.allowed_element()?)] {
+        if nft.element(&table(), &set, &element.key).map_err(firewall)?.is_none() {
+            return Err(failed(format!(
+                "check spoof protection of port \"{}\": set {} lacks {element}",
+                port.name, set.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A restricted port and the address that passes.
+struct Pair {
+    port: String,
+    mac: Mac,
+}
+
+impl Pair {
+    fn key(&self) -> Result<Key> {
+        Ok(Key::new().ifname(Ifname::new(&self.port).map_err(firewall)?))
+    }
+
+    fn port_element(&self) -> Result<Element> {
+        Ok(Element::new(self.key()?).private(ADDRESS, self.mac.0))
+    }
+
+    fn allowed_element(&self) -> Result<Element> {
+        Ok(Element::new(self.key()?.ether(self.mac.0)))
+    }
+}
+
+/// The changes that remove restricted ports and their pairs.
+fn without(ports_gone: &[Element]) -> nft::Result<Batch> {
+    let mut batch = Batch::new();
+    for element in ports_gone {
+        let pair = pair_of(element).map(|(name, mac)| Key::new().ifname(name).ether(mac));
+        batch.delete_elements(&table(), &ports(), [Element::new(element.key.clone())]);
+        batch.delete_elements(&table(), &allowed(), pair.map(Element::new));
+    }
+    Ok(batch)
+}
+
+fn pair_of(element: &Element) -> Option<(Ifname, [u8; 6])> {
+    let [Value::Ifname(name)] = element.key.values() else { return None };
+    let address = element.private.as_ref().filter(|datum| datum.kind == ADDRESS)?;
+    Some((name.clone(), address.value.as_slice().try_into().ok()?))
+}
+
+fn table() -> Table {
+    Table::new(Family::Bridge, TABLE)
+}
+
+fn ports() -> Set {
+    Set::new("restricted_ports", [KeyType::Ifname])
+}
+
+fn allowed() -> Set {
+    Set::new("allowed_addresses", [KeyType::Ifname, KeyType::EtherAddr])
+}
+
+fn section() -> Section {
+    let hook =
+        Base { kind: ChainType::Filter, hook: Hook::Prerouting, priority: priority::RAW, policy: Policy::Accept };
+    let rules = vec![
+        Rule::new([meta::iifname().dot(ether::saddr()).in_set(&allowed()), expr::return_()]),
+        Rule::new([meta::iifname().in_set(&ports()), expr::drop()]),
+    ];
+    Section { table: table(), sets: vec![ports(), allowed()], chains: vec![(Chain::base("spoof_check", hook), rules)] }
+}
