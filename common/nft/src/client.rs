@@ -145,14 +145,12 @@ impl Nft {
             .and_then(|query| element::message(table, &set.name, None, query))
             .map_err(|refusal| Error::invalid(op, object.clone(), refusal))?;
         let message = Message::nftables(table.family, 0, NfTablesMessage::GetSetElement(message));
-        let mut raws = Vec::new();
-        // ENOENT with an answer: the range is there and its end is not, as it goes on to the last key of all.
-        match self.socket.request(message, |payload| element::decode(set, payload, &mut raws)) {
-            Ok(()) | Err(Failure { errno: Errno::ENOENT, .. }) => {}
-            Err(failure) => return Err(failure.into_error(op, object)),
+        let mut answers = Vec::new();
+        match self.socket.request(message, |payload| element::decode(set, payload, &mut answers)) {
+            // Of several questions one was answered with no; that is an answer too.
+            Ok(()) | Err(Failure { errno: Errno::ENOENT, .. }) => Ok(element::found(set, key, answers)),
+            Err(failure) => Err(failure.into_error(op, object)),
         }
-        let elements = element::join(set, raws).ok_or_else(|| Error::new(op, object, Errno::EBADMSG))?;
-        Ok(elements.into_iter().next())
     }
 
     /// The rules of a chain in order; none when it is not there.

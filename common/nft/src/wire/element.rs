@@ -49,7 +49,7 @@ pub(crate) fn encode(set: &Set, element: &Element, parts: Parts) -> Result<Vec<A
     let mut end = None;
     if is_ranged_concat(set) {
         first.push(SetElementAttribute::KeyEnd(vec![DefaultNla::new(DATA_VALUE, element.last().bytes())]));
-    } else if set.interval {
+    } else if is_tree(set) {
         end = successor(element.last()).map(bound);
     } else if element.last.is_some() {
         return Err("the set has no ranges".to_owned());
@@ -63,6 +63,11 @@ pub(crate) fn encode(set: &Set, element: &Element, parts: Parts) -> Result<Vec<A
         first.extend((!bytes.is_empty()).then_some(SetElementAttribute::UserData(bytes)));
     }
     Ok([Attribute::Element(first)].into_iter().chain(end).collect())
+}
+
+/// Whether ranges are two bounds.
+fn is_tree(set: &Set) -> bool {
+    set.interval && !is_ranged_concat(set)
 }
 
 fn check_key(set: &Set, key: &Key) -> Result<(), Refusal> {
@@ -123,15 +128,35 @@ fn data(set: &Set, data: Option<&Data>) -> Result<Option<SetElementAttribute>, R
     Ok(Some(SetElementAttribute::Data(data)))
 }
 
-/// What to ask for one key: the element, and for ranges the end too. The end is asked for behind the key, where the
-/// range's own end, which is exclusive, cannot be missed.
+/// What to ask for one key. Where ranges are a tree of bounds, the answer to the key is the beginning of its range; the
+/// range containing the next key, and the end that follows that, tell where it ends. (Asked for an end where another
+/// range begins, kernels differ: 6.18 answers with the end of that other range.)
 pub(crate) fn query(set: &Set, key: &Key) -> Result<Vec<Attribute>, Refusal> {
     check_set(set)?;
     check_key(set, key)?;
-    let is_tree = set.interval && !is_ranged_concat(set);
-    let end = if is_tree { successor(key).map(bound) } else { None };
-    let element = Attribute::Element(vec![SetElementAttribute::Key(DataAttribute::Value(key.bytes()))]);
-    Ok([element].into_iter().chain(end).collect())
+    let start = |key| Attribute::Element(vec![SetElementAttribute::Key(DataAttribute::Value(key))]);
+    let mut query = vec![start(key.bytes())];
+    if is_tree(set)
+        && let Some(next) = successor(key)
+    {
+        query.extend([start(next.clone()), bound(next)]);
+    }
+    Ok(query)
+}
+
+/// The element in the answers to a [`query`], which stop at the first that is not found.
+pub(crate) fn found(set: &Set, key: &Key, answers: Vec<Raw>) -> Option<Element> {
+    let mut answers = answers.into_iter();
+    let first = answers.next()?;
+    let last = is_tree(set).then(|| match (successor(key), answers.next(), answers.next()) {
+        (None, ..) => key.bytes(),
+        (_, Some(next), end) if next.key == first.key => match end {
+            Some(end) => predecessor(end.key).unwrap_or_default(),
+            None => vec![u8::MAX; first.key.len()],
+        },
+        _ => key.bytes(),
+    });
+    element(&set.key, first, last)
 }
 
 /// The message for elements of a set; with an id, of the set that the same batch creates.
@@ -193,7 +218,7 @@ fn decode_data(set: &Set, data: Attrs<'_>) -> Option<Data> {
 
 /// Makes elements of what the kernel listed; `None` when it is not of the set's types.
 pub(crate) fn join(set: &Set, mut raws: Vec<Raw>) -> Option<Vec<Element>> {
-    if !set.interval || is_ranged_concat(set) {
+    if !is_tree(set) {
         return raws.into_iter().map(|raw| element(&set.key, raw, None)).collect();
     }
     // An end sorts before a beginning at the same key: there one range ends and the next begins.
@@ -279,6 +304,21 @@ mod tests {
         let raws = vec![raw([10, 0, 0, 0], false), raw([10, 0, 0, 5], false), raw([10, 0, 0, 6], true)];
         let expected = [Element::range(addr([10, 0, 0, 0]), addr([10, 0, 0, 4])), Element::new(addr([10, 0, 0, 5]))];
         assert_eq!(join(&tree(), raws).unwrap(), expected);
+    }
+
+    #[test]
+    fn end_of_a_range_is_found_from_any_key_of_it() {
+        let range = |first: [u8; 4], last: [u8; 4]| Some(Element::range(addr(first), addr(last)));
+        let start = || raw([10, 0, 0, 0], false);
+        let at = |key: [u8; 4], answers: Vec<Raw>| found(&tree(), &addr(key).into(), answers);
+        let inside = vec![start(), start(), raw([10, 0, 1, 0], true)];
+        assert_eq!(at([10, 0, 0, 7], inside), range([10, 0, 0, 0], [10, 0, 0, 255]));
+        assert_eq!(at([10, 0, 0, 7], vec![start()]), range([10, 0, 0, 0], [10, 0, 0, 7]));
+        let adjacent = vec![start(), raw([10, 0, 0, 8], false), raw([10, 0, 1, 0], true)];
+        assert_eq!(at([10, 0, 0, 7], adjacent), range([10, 0, 0, 0], [10, 0, 0, 7]));
+        assert_eq!(at([10, 0, 0, 7], vec![start(), start()]), range([10, 0, 0, 0], [255; 4]));
+        assert_eq!(at([255; 4], vec![start()]), range([10, 0, 0, 0], [255; 4]));
+        assert_eq!(at([10, 0, 0, 7], vec![]), None);
     }
 
     #[test]
