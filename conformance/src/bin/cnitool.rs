@@ -1,2 +1,0 @@
-//! cnitool
-fn main() {}
