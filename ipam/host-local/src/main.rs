@@ -1,2 +1,124 @@
-//! host-local
-fn main() {}
+//! `host-local`: addresses out of ranges of this host, remembered in files.
+//!
+//! It makes no interface; plugins that do call it as their `ipam`. README.md is for its users.
+
+mod allocate;
+mod block;
+mod boot;
+mod conf;
+mod lease;
+mod plan;
+mod range;
+mod resolv_conf;
+mod store;
+
+use std::{path::Path, process::ExitCode, time::SystemTime};
+
+use cni::{Add, Attachment, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
+
+use crate::{
+    allocate::Choice,
+    boot::Boot,
+    conf::Conf,
+    lease::{Leases, Owner},
+    plan::Plan,
+    store::Store,
+};
+
+struct HostLocal;
+
+impl Plugin for HostLocal {
+    const NAME: &'static str = "host-local";
+    type Conf = Conf;
+
+    fn add(add: &Add<Conf>, undo: &mut Undo) -> Result<Success> {
+        let plan = Plan::new(&add.network, &add.args)?;
+        let dns = plan.resolv_conf.as_deref().map_or_else(|| Ok(cni::Dns::default()), resolv_conf::read)?;
+        let boot = Boot::current();
+        let store = Store::create(&plan.dir)?;
+        boot.as_ref().map_or(Ok(()), |boot| boot::reclaim(&store, boot))?;
+
+        let last_reserved = |set| store.last_reserved(set);
+        let choices =
+            allocate::choose(&add.network.name, &plan.sets, &add.attachment, &store.leases()?, last_reserved)?;
+        let modified = boot.map(|boot| boot.mark(SystemTime::now()));
+        for choice in &choices {
+            push_release(undo, &plan.dir, choice, store.last_reserved(choice.set), &add.attachment);
+            store.reserve(choice.ip, &add.attachment, modified)?;
+            store.set_last_reserved(choice.set, Some(choice.ip))?;
+        }
+        let ips = choices.into_iter().map(|choice| choice.config).collect();
+        Ok(Success { interfaces: Vec::new(), ips, routes: plan.routes, dns })
+    }
+
+    fn del(del: &Del<Conf>) -> Result<()> {
+        let Some(store) = Store::open(&plan::lease_dir(&del.network)?)? else { return Ok(()) };
+        let leases = store.leases()?;
+        let mut own = leases.of(&del.attachment);
+        if own.is_empty() {
+            own = leases.of_container(&del.attachment);
+        }
+        let nobodys = leases.iter().filter(|(_, owner)| **owner == Owner::Nobody).map(|(ip, _)| ip);
+        Error::collect(own.into_iter().chain(nobodys).map(|ip| store.release(ip)))
+    }
+
+    fn check(check: &Check<Conf>) -> Result<()> {
+        let plan = Plan::new(&check.network, "")?;
+        let leases = Store::open(&plan.dir)?.map_or_else(|| Ok(Leases::default()), |store| store.leases())?;
+        let held = [leases.of(&check.attachment), leases.of_container(&check.attachment)].concat();
+        let of_prev_result = check.network.prev_result.iter().flat_map(|prev| &prev.ips).map(|ip| ip.address.ip());
+        for ip in of_prev_result.filter(|ip| plan.sets.iter().any(|set| set.ranges.contains(*ip))) {
+            if !held.contains(&ip) {
+                return Err(not_leased(&format!("lease of {ip}"), &plan.dir, &check.attachment));
+            }
+        }
+        match plan.sets.iter().find(|set| !held.iter().any(|ip| set.ranges.contains(*ip))) {
+            Some(set) => Err(not_leased(&format!("lease from [{}]", set.ranges), &plan.dir, &check.attachment)),
+            None => Ok(()),
+        }
+    }
+
+    fn gc(gc: &Gc<Conf>) -> Result<()> {
+        let Some(store) = Store::open(&plan::lease_dir(&gc.network)?)? else { return Ok(()) };
+        let leases = store.leases()?;
+        let garbage = leases.iter().filter(|(_, owner)| !owner.stays(&gc.keep));
+        Error::collect(garbage.map(|(ip, _)| store.release(ip)))
+    }
+
+    /// A full pool is not an error: runtimes would drain the node, although its containers are fine and the next one
+    /// that ends makes room.
+    fn status(status: &Status<Conf>) -> Result<()> {
+        Plan::check(&status.network).map_err(|error| Error { code: Code::NotReady, ..error })?;
+        store::check_usable(&plan::lease_dir(&status.network)?)
+    }
+}
+
+/// What a lease takes, if the ADD fails from here on: the address, and the place in the round unless another ADD has
+/// moved it on meanwhile. The lock is taken anew, because it is not held while the result is written.
+fn push_release(
+    undo: &mut Undo,
+    dir: &Path,
+    choice: &Choice,
+    last_reserved: Option<std::net::IpAddr>,
+    attachment: &Attachment,
+) {
+    let (dir, set, ip, attachment) = (dir.to_owned(), choice.set, choice.ip, attachment.clone());
+    undo.push(format!("reserve {ip}"), move || {
+        let Some(store) = Store::open(&dir)? else { return Ok(()) };
+        store.release_of(ip, &attachment)?;
+        if store.last_reserved(set) == Some(ip) { store.set_last_reserved(set, last_reserved) } else { Ok(()) }
+    });
+}
+
+fn not_leased(what: &str, dir: &Path, attachment: &Attachment) -> Error {
+    let Attachment { container_id, ifname } = attachment;
+    Error::new(
+        Code::CheckFailed,
+        format!("find {what} in {}: container {container_id} interface {ifname} has none", dir.display()),
+    )
+    .details(format!("host-local: Failed to find address added by container {container_id}"))
+}
+
+fn main() -> ExitCode {
+    cni::skel::main::<HostLocal>()
+}
