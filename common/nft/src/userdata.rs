@@ -6,9 +6,10 @@
 /// The longest comment, without its NUL: `NFTNL_UDATA_COMMENT_MAXLEN` of libnftnl.
 pub const COMMENT_MAX: usize = 128;
 
-/// One less than `NFT_USERDATA_MAXLEN` (`include/uapi/linux/netfilter/nf_tables.h`): the kernel accepts 256 bytes at an
-/// element but keeps the length in 8 bits (`nft_add_set_elem`, `net/netfilter/nf_tables_api.c`) and so drops them.
-const USERDATA_MAX: usize = 255;
+/// Two less than `NFT_USERDATA_MAXLEN` (`include/uapi/linux/netfilter/nf_tables.h`). Of an element the kernel keeps the
+/// length, and the length with its own byte, in 8 bits each (`nft_add_set_elem`, `net/netfilter/nf_tables_api.c`): measured
+/// on 6.18, it silently drops 256 bytes and refuses 255.
+const USERDATA_MAX: usize = 254;
 
 /// `NFTNL_UDATA_RULE_COMMENT`, `NFTNL_UDATA_SET_ELEM_COMMENT`.
 const COMMENT: u8 = 0;
@@ -21,7 +22,7 @@ const PRIVATE_MIN: u8 = 2;
 pub struct Tlv {
     /// The type, at least 2; choose a high one, nft counts upwards.
     pub kind: u8,
-    /// The value; beside a full comment up to 122 bytes fit.
+    /// The value; beside a full comment up to 121 bytes fit.
     pub value: Vec<u8>,
 }
 
@@ -47,7 +48,7 @@ pub(crate) fn encode(comment: Option<&str>, private: Option<&Tlv>) -> Result<Vec
         push(&mut bytes, tlv.kind, &tlv.value)?;
     }
     if bytes.len() > USERDATA_MAX {
-        return Err("user data is longer than 255 bytes");
+        return Err("user data is longer than 254 bytes");
     }
     Ok(bytes)
 }
@@ -104,8 +105,8 @@ mod tests {
     #[test]
     fn oversized_values_are_refused() {
         assert!(encode(None, Some(&Tlv { kind: 9, value: vec![0; 256] })).is_err());
-        assert!(encode(Some(&"y".repeat(128)), Some(&Tlv { kind: 9, value: vec![0; 123] })).is_err());
-        assert!(encode(Some(&"y".repeat(128)), Some(&Tlv { kind: 9, value: vec![0; 122] })).is_ok());
+        assert!(encode(Some(&"y".repeat(128)), Some(&Tlv { kind: 9, value: vec![0; 122] })).is_err());
+        assert!(encode(Some(&"y".repeat(128)), Some(&Tlv { kind: 9, value: vec![0; 121] })).is_ok());
         assert!(encode(None, Some(&Tlv { kind: 1, value: vec![] })).is_err());
     }
 

@@ -270,7 +270,10 @@ impl fmt::Display for Value {
             Self::Nfproto(nfproto) => nfproto.fmt(f),
             Self::Ipv4(addr) => addr.fmt(f),
             Self::Ipv6(addr) => addr.fmt(f),
-            Self::Ether([a, b, c, d, e, g]) => write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}"),
+            Self::Ether(mac) => {
+                let octets: Vec<String> = mac.iter().map(|octet| format!("{octet:02x}")).collect();
+                f.write_str(&octets.join(":"))
+            }
             Self::Proto(proto) => proto.fmt(f),
             Self::Port(port) => port.fmt(f),
             Self::Mark(mark) => write!(f, "{mark:#010x}"),

@@ -1,5 +1,7 @@
 //! Everything this crate can write, as `nft list table` prints it.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod support;
 
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -26,7 +26,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn matches(&self, entry: &Entry) -> bool {
+    fn matches(self, entry: &Entry) -> bool {
         self.family.is_none_or(|family| family == entry.family())
             && self.proto.is_none_or(|proto| proto == entry.proto)
             && self.orig_dport.is_none_or(|port| entry.orig.dport == Some(port))
@@ -90,7 +90,7 @@ impl Conntrack {
     }
 
     /// The connections that match. Given family and protocol, the kernel sends no others (since 5.8).
-    pub fn list(&mut self, filter: &Filter) -> Result<Vec<Entry>> {
+    pub fn list(&mut self, filter: Filter) -> Result<Vec<Entry>> {
         let decode = |payload: &[u8], entries: &mut Vec<Entry>| {
             entries.extend(wire::decode(payload).filter(|entry| filter.matches(entry)));
         };
@@ -112,7 +112,7 @@ impl Conntrack {
 
     /// Forgets the connections that match and for which `which` is true; says how many there were. Goes on after an
     /// error and returns the first.
-    pub fn flush(&mut self, filter: &Filter, which: impl Fn(&Entry) -> bool) -> Result<usize> {
+    pub fn flush(&mut self, filter: Filter, which: impl Fn(&Entry) -> bool) -> Result<usize> {
         let (mut count, mut failed): (usize, Option<Error>) = (0, None);
         for entry in self.list(filter)?.iter().filter(|entry| which(entry)) {
             match self.delete(entry) {

@@ -38,7 +38,7 @@ const F_PROTO_NUM: u32 = 1 << 3;
 const F_PROTO_DST_PORT: u32 = 1 << 5;
 
 /// The request for the connections that match, or for more where the kernel cannot tell.
-pub(super) fn list(filter: &Filter) -> Message {
+pub(super) fn list(filter: Filter) -> Message {
     let mut attributes = Vec::new();
     if let (Some(_), Some(proto)) = (filter.family, filter.proto) {
         let mut tuple = vec![ProtoTuple::Protocol(Protocol::from(proto.0))];
@@ -132,12 +132,12 @@ mod tests {
             12, 0, 25, 0x80, 8, 0, 1, 0, // CTA_FILTER, CTA_FILTER_ORIG_FLAGS
         ];
         expected.extend(0x28_u32.to_ne_bytes());
-        assert_eq!(bytes(list(&filter)), expected);
+        assert_eq!(bytes(list(filter)), expected);
     }
 
     #[test]
     fn without_protocol_the_kernel_is_asked_for_all() {
-        assert_eq!(bytes(list(&Filter { orig_dport: Some(53), ..Filter::default() })), [0, 0, 0, 0]);
+        assert_eq!(bytes(list(Filter { orig_dport: Some(53), ..Filter::default() })), [0, 0, 0, 0]);
     }
 
     #[test]

@@ -8,13 +8,22 @@ use crate::model::{Set, SetData};
 use crate::value::{Ifname, Key, KeyType, Value};
 
 /// Something that a rule can look at, whose value is a `T`. Made by [`ip`](super::ip), [`meta`](super::meta) and so on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Field<T> {
     pub(super) load: Load,
     pub(super) needs: Option<Dependency>,
     pub(super) kind: KeyType,
     value: PhantomData<fn(T)>,
 }
+
+impl<T> Clone for Field<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// Whether the value can be copied or not: there is none in it.
+impl<T> Copy for Field<T> {}
 
 impl<T> Field<T> {
     pub(super) fn new(load: Load, needs: Option<Dependency>, kind: KeyType) -> Self {
@@ -169,6 +178,7 @@ impl Masked {
 }
 
 /// What a lookup is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
     Match,
     NoMatch,
@@ -235,12 +245,12 @@ impl Concat {
             reg += kind.registers();
             fields.push(kind);
         }
-        let wants = match &found {
-            Found::Match | Found::NoMatch => None,
-            Found::Verdict => Some(SetData::Verdict),
-            Found::Values(values) => Some(SetData::Values(values.clone())),
+        let (invert, wants) = match found {
+            Found::Match => (false, None),
+            Found::NoMatch => (true, None),
+            Found::Verdict => (false, Some(SetData::Verdict)),
+            Found::Values(values) => (false, Some(SetData::Values(values))),
         };
-        let invert = matches!(found, Found::NoMatch);
         ops.push(Op::Lookup(Lookup { set, fields, invert, wants }));
         Expr::new(ops)
     }

@@ -130,7 +130,7 @@ pub(crate) fn check_set(set: &Set) -> Result<(), Refusal> {
     }
 }
 
-/// Whether elements have KEY and KEY_END, as opposed to two bounds of a tree.
+/// Whether elements have `KEY` and `KEY_END`, as opposed to two bounds of a tree.
 pub(crate) fn is_ranged_concat(set: &Set) -> bool {
     set.interval && set.key.len() > 1
 }
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn concatenated_type_is_six_bits_a_field() {
-        assert_eq!(type_id(&[KeyType::InetProto, KeyType::InetService]), (12 << 6) | 13);
+        assert_eq!(type_id(&[KeyType::InetProto, KeyType::InetService]), 12 * 64 + 13);
     }
 
     #[test]

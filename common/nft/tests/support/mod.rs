@@ -1,11 +1,12 @@
 //! A network namespace of its own for every test, and what the administrator's tools say in it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 #![allow(clippy::disallowed_methods, reason = "the tests ask nft and ip, and enter namespaces that they made")]
 #![allow(dead_code, reason = "every test file uses its part of this")]
 
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -38,17 +39,31 @@ pub fn nft_file(text: &str) {
     assert!(child.wait().unwrap().success(), "{text}");
 }
 
-/// A second network namespace beside the test's own.
-pub struct Netns(File);
+/// Another network namespace, reached by a cable from the test's own.
+pub struct Peer(File);
 
-impl Netns {
-    /// Makes one, on a thread of its own as it takes the thread along.
-    pub fn new() -> Self {
-        let file = thread::spawn(|| {
+impl Peer {
+    /// Makes one, on a thread of its own as that goes along, and a veth pair: `name` here, `eth0` there. Addresses are
+    /// `NET.1` and `NET.2` of a /24, and `NET6::1` and `NET6::2` of a /64; the default route there leads here.
+    pub fn connect(name: &str, net: &str, net6: &str) -> Self {
+        let unshared = thread::spawn(|| {
             unshare(CloneFlags::CLONE_NEWNET).unwrap();
             File::open("/proc/thread-self/ns/net").unwrap()
         });
-        Self(file.join().unwrap())
+        let peer = Self(unshared.join().unwrap());
+        run(&format!("ip link add {name} type veth peer name eth0 netns {}", peer.path()));
+        run(&format!("ip address add {net}.1/24 dev {name}"));
+        run(&format!("ip address add {net6}::1/64 dev {name} nodad"));
+        run(&format!("ip link set {name} up"));
+        peer.enter(|| {
+            run("ip link set lo up");
+            run(&format!("ip address add {net}.2/24 dev eth0"));
+            run(&format!("ip address add {net6}::2/64 dev eth0 nodad"));
+            run("ip link set eth0 up");
+            run(&format!("ip route add default via {net}.1"));
+            run(&format!("ip -6 route add default via {net6}::1"));
+        });
+        peer
     }
 
     /// Runs something inside.
@@ -62,9 +77,7 @@ impl Netns {
         })
     }
 
-    /// A path by which `ip link set NAME netns` finds it.
-    pub fn path(&self) -> String {
-        use std::os::fd::AsRawFd;
+    fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
     }
 }
