@@ -9,10 +9,10 @@ use nix::errno::Errno;
 
 use crate::batch::{Batch, Sealed};
 use crate::error::{Error, Result};
+use crate::key::Key;
 use crate::model::{Element, Family, Set, Table};
 use crate::socket::{Failure, Socket};
 use crate::userdata;
-use crate::value::Key;
 use crate::wire::attr::Attrs;
 use crate::wire::{Message, Refusal, element, object, rule};
 

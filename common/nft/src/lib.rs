@@ -15,6 +15,7 @@ mod client;
 pub mod conntrack;
 mod error;
 pub mod expr;
+mod key;
 mod model;
 mod socket;
 mod userdata;
@@ -24,9 +25,10 @@ mod wire;
 pub use batch::{Batch, Sealed};
 pub use client::{Generation, ListedRule, Nft};
 pub use error::{Error, Result};
+pub use key::{Key, KeyType, Value};
 pub use model::{
     Base, Chain, ChainType, Data, Element, Family, Hook, Policy, Rule, Set, SetData, Table, Verdict, priority,
 };
 pub use nix::errno::Errno;
 pub use userdata::{COMMENT_MAX, Tlv};
-pub use value::{Ifname, Key, KeyType, Nfproto, Proto, Value};
+pub use value::{Ifname, Nfproto, Proto};

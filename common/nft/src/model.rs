@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::expr::Expr;
+use crate::key::{Key, KeyType};
 use crate::userdata::Tlv;
-use crate::value::{Key, KeyType, Nfproto};
+use crate::value::Nfproto;
 
 /// The address family of a table, `NFPROTO_*` in `include/uapi/linux/netfilter.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -195,8 +195,8 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::KeyType;
     use crate::model::Family;
-    use crate::value::KeyType;
 
     fn ports(range: std::ops::Range<u16>) -> Vec<Command> {
         let set = Set::new("s", [KeyType::InetService]);

@@ -212,8 +212,8 @@ impl Sealed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::KeyType;
     use crate::model::Family;
-    use crate::value::KeyType;
 
     #[test]
     fn empty_batch_has_no_plan() {

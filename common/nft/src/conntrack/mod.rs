@@ -49,7 +49,8 @@ pub struct Tuple {
 /// A tracked connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The kernel's number for this connection, which tells it from a later one with the same addresses and ports.
+    /// The kernel's number for this connection, made of where it lies in memory and of its addresses (`nf_ct_get_id`,
+    /// `net/netfilter/nf_conntrack_core.c`): a later one between the same addresses mostly has another, not always.
     pub id: u32,
     /// The transport protocol.
     pub proto: Proto,
@@ -101,7 +102,7 @@ impl Conntrack {
         Err(failure.into_error("list", "conntrack entries"))
     }
 
-    /// Forgets a connection; says whether it was still there. One that took its place is left alone.
+    /// Forgets a connection; says whether it was still there. One that took its place is left alone if its id tells.
     pub fn delete(&mut self, entry: &Entry) -> Result<bool> {
         match self.socket.request(wire::delete(entry), |_| {}) {
             Ok(()) => Ok(true),

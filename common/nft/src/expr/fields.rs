@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 
 use super::op::{Address, CmpOp, Dependency, Load, Lookup, Op, Reg, SetRef};
 use super::{Expr, statements};
+use crate::key::{Key, KeyType, Value};
 use crate::model::{Set, SetData};
-use crate::value::{Ifname, Key, KeyType, Value};
+use crate::value::Ifname;
 
 /// Something that a rule can look at, whose value is a `T`. Made by [`ip`](super::ip), [`meta`](super::meta) and so on.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use std::net::Ipv4Addr;
 
+use crate::key::{Key, KeyType};
 use crate::model::{SetData, Verdict};
-use crate::value::{Key, KeyType, Nfproto};
+use crate::value::Nfproto;
 
 /// A 32-bit register by its index: `NFT_REG32_00` and up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

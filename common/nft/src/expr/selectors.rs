@@ -6,7 +6,7 @@
 use super::Expr;
 use super::fields::Field;
 use super::op::{CmpOp, Dependency, Load, Op, Reg};
-use crate::value::KeyType;
+use crate::key::KeyType;
 
 /// `enum nft_payload_bases`
 const LL_HEADER: u32 = 0;

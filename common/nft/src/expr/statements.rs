@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::Expr;
 use super::op::{Op, Reg};
+use crate::key::KeyType;
 use crate::model::Verdict;
-use crate::value::{KeyType, Nfproto};
+use crate::value::Nfproto;
 
 /// Ends the rule with a verdict.
 pub fn verdict(verdict: Verdict) -> Expr {

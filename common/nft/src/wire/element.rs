@@ -11,9 +11,9 @@ use netlink_packet_netfilter::nftables::{
 use super::attr::Attrs;
 use super::object::{check_set, is_ranged_concat};
 use super::{Refusal, expr, name};
+use crate::key::{Key, KeyType, type_names};
 use crate::model::{Data, Element, Set, SetData, Table};
 use crate::userdata::{self, Tlv};
-use crate::value::{Key, KeyType, type_names};
 
 /// `NFTA_DATA_VALUE` and `NFTA_DATA_VERDICT`, `include/uapi/linux/netfilter/nf_tables.h`
 const DATA_VALUE: u16 = 1;

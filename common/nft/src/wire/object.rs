@@ -8,9 +8,9 @@ use netlink_packet_netfilter::nftables::{
 
 use super::attr::nested;
 use super::{Refusal, name};
+use crate::key::{KeyType, REGISTER_LEN, key_len};
 use crate::model::{Base, Chain, Hook, Policy, Set, SetData, Table};
 use crate::userdata;
-use crate::value::{KeyType, REGISTER_LEN, key_len};
 
 /// `NFTA_LIST_ELEM`, `include/uapi/linux/netfilter/nf_tables.h`
 const LIST_ELEM: u16 = 1;

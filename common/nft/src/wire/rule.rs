@@ -9,9 +9,10 @@ use super::element::{self, Parts};
 use super::expr::{self, Target};
 use super::{Refusal, name, object};
 use crate::expr::{CmpOp, Dependency, Load, Lookup, Op, Reg, SetRef};
+use crate::key::{Key, KeyType, REGISTER_LEN, key_len, type_names};
 use crate::model::{Element, Family, Rule, SetData, Table};
 use crate::userdata;
-use crate::value::{Key, KeyType, Nfproto, REGISTER_LEN, key_len, type_names};
+use crate::value::Nfproto;
 
 /// `NFT_RULE_MAXEXPRS`, `include/net/netfilter/nf_tables.h`
 const EXPRS_MAX: usize = 128;
