@@ -205,7 +205,6 @@ mod tests {
     #[test]
     fn executable_that_is_being_written_is_awaited() {
         let dir = tempfile::tempdir().unwrap();
-        // Not a script: of a script only the interpreter must not be open for writing.
         let path = dir.path().join("plugin");
         fs::copy("/bin/true", &path).unwrap();
         let writer = fs::OpenOptions::new().append(true).open(&path).unwrap();

@@ -25,7 +25,7 @@ Examples:
   ip netns add blue
   cnitool add mynet /run/netns/blue
   CAP_ARGS='{\"portMappings\": [{\"hostPort\": 8080, \"containerPort\": 80, \"protocol\": \"tcp\"}]}' \\
-      cnitool add mynet /run/netns/blue
+      cnitool add mynet /run/netns/green
   cnitool ls
   cnitool del mynet /run/netns/blue";
 
