@@ -8,6 +8,8 @@
 
 pub mod container;
 mod error;
+mod home_sets;
+mod homes;
 pub mod host;
 pub mod masquerade;
 mod owner;
@@ -16,6 +18,7 @@ pub mod verify;
 pub mod veth;
 
 pub use error::{firewall, kernel};
+pub use home_sets::{FamilySets, HomeSets};
 pub use owner::{Owner, network_hash, tag_prefix};
 pub use section::Section;
 

@@ -204,6 +204,17 @@ impl LinkChange {
     }
 }
 
+/// Turns VLAN filtering of a bridge on.
+pub(crate) fn vlan_filtering_message(bridge: LinkIndex) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = bridge.0;
+    message.attributes = vec![LinkAttribute::LinkInfo(vec![
+        LinkInfo::Kind(InfoKind::Bridge),
+        LinkInfo::Data(InfoData::Bridge(vec![InfoBridge::VlanFiltering(true)])),
+    ])];
+    message
+}
+
 /// A question for links; statistics, the bulk of an answer, are left out.
 pub(crate) fn question(attribute: Option<LinkAttribute>) -> LinkMessage {
     let mut message = LinkMessage::default();

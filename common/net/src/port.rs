@@ -13,8 +13,8 @@ use crate::LinkIndex;
 /// The state of a link as a port of a bridge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Port {
-    /// Frames pass: spanning tree has let it through, and it has a carrier.
-    pub forwarding: bool,
+    /// No frame passes, for want of a carrier (`BR_STATE_DISABLED`). Spanning tree's other states come behind it.
+    pub disabled: bool,
     /// Frames may go back out of the port that they came in by.
     pub hairpin: bool,
     /// Frames do not pass between isolated ports.
@@ -25,7 +25,7 @@ impl Port {
     pub(crate) fn of(data: &InfoPortData) -> Option<Self> {
         let InfoPortData::BridgePort(attributes) = data else { return None };
         Some(Self {
-            forwarding: attributes.contains(&InfoBridgePort::State(BridgePortState::Forwarding)),
+            disabled: attributes.contains(&InfoBridgePort::State(BridgePortState::Disabled)),
             hairpin: attributes.contains(&InfoBridgePort::HairpinMode(true)),
             isolated: attributes.contains(&InfoBridgePort::Isolated(true)),
         })

@@ -110,6 +110,24 @@ impl Route {
     }
 }
 
+/// Asks for the route of a packet to `dst`.
+pub(crate) fn question(dst: IpAddr) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(&dst);
+    message.header.destination_prefix_length = if dst.is_ipv4() { 32 } else { 128 };
+    message.attributes = vec![RouteAttribute::Destination(dst.into())];
+    message
+}
+
+/// The link of that route, and whether it ends on this host.
+pub(crate) fn answer(message: &RouteMessage) -> Option<(LinkIndex, bool)> {
+    let oif = message.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Oif(index) => Some(LinkIndex(*index)),
+        _ => None,
+    });
+    oif.map(|oif| (oif, message.header.kind == RouteType::Local))
+}
+
 fn ip(address: &RouteAddress) -> Option<IpAddr> {
     match address {
         RouteAddress::Inet(v4) => Some((*v4).into()),

@@ -1,6 +1,6 @@
 //! Verbs over one rtnetlink socket (rtnetlink(7)). Nothing is decided here.
 
-use std::ops::ControlFlow;
+use std::{net::IpAddr, ops::ControlFlow};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
@@ -13,7 +13,7 @@ use nix::errno::Errno;
 
 use crate::{
     Address, BridgeSpec, Error, Inside, Link, LinkChange, LinkIndex, PortChange, PortVlan, Result, Route, VethSpec,
-    link, port,
+    link, port, route,
     socket::{Conversation, Failure},
 };
 
@@ -75,6 +75,13 @@ impl Rtnl {
     /// Makes a bridge; fails if the name is taken.
     pub fn add_bridge(&mut self, spec: &BridgeSpec) -> Result<()> {
         self.create(RouteNetlinkMessage::NewLink(spec.message()), || format!("create bridge \"{}\"", spec.name))
+    }
+
+    /// Makes a bridge look at VLAN tags.
+    pub fn enable_vlan_filtering(&mut self, bridge: &Link) -> Result<()> {
+        self.act(RouteNetlinkMessage::NewLink(link::vlan_filtering_message(bridge.index)), || {
+            format!("enable vlan filtering of bridge \"{}\"", bridge.name)
+        })
     }
 
     /// Makes a veth pair; fails if one of the names is taken.
@@ -180,6 +187,19 @@ impl Rtnl {
             }));
         }
         Ok(routes)
+    }
+
+    /// Where a packet to `dst` goes: the link, and whether that is this host itself. `None` if there is no route.
+    pub fn route_to(&mut self, dst: IpAddr) -> Result<Option<(LinkIndex, bool)>> {
+        let question = RouteNetlinkMessage::GetRoute(route::question(dst));
+        match self.conversation.request(question, 0) {
+            Ok(answers) => Ok(answers.iter().find_map(|answer| match answer {
+                RouteNetlinkMessage::NewRoute(message) => route::answer(message),
+                _ => None,
+            })),
+            Err(failure) if matches!(failure.errno, Errno::ENETUNREACH | Errno::EHOSTUNREACH) => Ok(None),
+            Err(failure) => Err(failure.of(format!("find route to {dst}"))),
+        }
     }
 
     /// Adds a route; fails if there is one to the same destination with the same metric.

@@ -127,7 +127,10 @@ impl Conversation {
                         return Err(Failure::from(Errno::from_raw(-done.code)));
                     }
                     NetlinkPayload::Done(_) => return Ok(undisturbed),
-                    NetlinkPayload::InnerMessage(answer) if each(answer).is_break() => return Ok(undisturbed),
+                    NetlinkPayload::InnerMessage(answer) => match each(answer) {
+                        ControlFlow::Break(()) => return Ok(undisturbed),
+                        ControlFlow::Continue(()) => {}
+                    },
                     _ => {}
                 }
             }

@@ -1,4 +1,4 @@
-//! Which subnets are masqueraded, as a value. Pure.
+//! Homes as values: subnets, and the links that they are behind. Pure.
 
 use std::net::IpAddr;
 
@@ -7,27 +7,27 @@ use nft::{Element, Key, Value};
 
 /// A subnet and the link that it is behind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Home {
-    pub(super) subnet: IpNetwork,
-    pub(super) link: String,
+pub(crate) struct Home {
+    pub(crate) subnet: IpNetwork,
+    pub(crate) link: String,
 }
 
 impl Home {
     /// The subnet of `address`, behind `link`.
-    pub(super) fn new(address: IpNetwork, link: &str) -> Self {
+    pub(crate) fn new(address: IpNetwork, link: &str) -> Self {
         // The prefix is that of a network already.
         let subnet = IpNetwork::new(address.network(), address.prefix()).unwrap_or(address);
         Self { subnet, link: link.to_owned() }
     }
 
     /// Whether all of `subnet` is in it.
-    pub(super) fn holds(&self, subnet: &IpNetwork) -> bool {
+    pub(crate) fn holds(&self, subnet: &IpNetwork) -> bool {
         holds(&self.subnet, subnet)
     }
 }
 
 /// What an element of the links' set says.
-pub(super) fn home_of(element: &Element) -> Option<Home> {
+pub(crate) fn home_of(element: &Element) -> Option<Home> {
     let (first, link) = parts(&element.key)?;
     let (last, _) = parts(element.last())?;
     Some(Home { subnet: network_of(first, last)?, link })
@@ -58,10 +58,10 @@ fn holds(outer: &IpNetwork, inner: &IpNetwork) -> bool {
 
 /// Homes, of which none of a link is within another of the same link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Homes(Vec<Home>);
+pub(crate) struct Homes(Vec<Home>);
 
 impl Homes {
-    pub(super) fn new(homes: impl IntoIterator<Item = Home>) -> Self {
+    pub(crate) fn new(homes: impl IntoIterator<Item = Home>) -> Self {
         let mut homes: Vec<Home> = homes.into_iter().collect();
         homes.sort();
         homes.dedup();
@@ -72,29 +72,29 @@ impl Homes {
     }
 
     /// These and `more`.
-    pub(super) fn with(&self, more: &[Home]) -> Self {
+    pub(crate) fn with(&self, more: &[Home]) -> Self {
         Self::new(self.0.iter().chain(more).cloned())
     }
 
     /// These without `some`.
-    pub(super) fn without(&self, some: &[Home]) -> Self {
+    pub(crate) fn without(&self, some: &[Home]) -> Self {
         Self::new(self.0.iter().filter(|home| !some.contains(home)).cloned())
     }
 
     /// Those behind `bridge` itself or one of its VLAN interfaces.
-    pub(super) fn behind(&self, bridge: &str) -> Vec<Home> {
+    pub(crate) fn behind(&self, bridge: &str) -> Vec<Home> {
         let of_bridge =
             |link: &str| link.strip_prefix(bridge).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         self.0.iter().filter(|home| of_bridge(&home.link)).cloned().collect()
     }
 
     /// Those that are not in `other`.
-    pub(super) fn less(&self, other: &Self) -> Vec<Home> {
+    pub(crate) fn less(&self, other: &Self) -> Vec<Home> {
         self.0.iter().filter(|home| !other.0.contains(home)).cloned().collect()
     }
 
     /// The subnets to masquerade that `other` does not have.
-    pub(super) fn subnets_less(&self, other: &Self) -> Vec<IpNetwork> {
+    pub(crate) fn subnets_less(&self, other: &Self) -> Vec<IpNetwork> {
         let there = other.subnets();
         self.subnets().into_iter().filter(|subnet| !there.contains(subnet)).collect()
     }

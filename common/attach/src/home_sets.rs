@@ -1,0 +1,166 @@
+//! Sets of homes: subnets, each with the link that it is behind, one element however many containers there are.
+//!
+//! Homes are shared by all attachments of a link and go with the last of them. Homes may overlap: the sets hold only the
+//! largest subnets, because the kernel's intervals must not overlap, and follow when one comes or goes.
+
+use std::net::IpAddr;
+
+use cni::Result;
+use ipnetwork::IpNetwork;
+use net::{LinkIndex, Rtnl, here};
+use nft::{Batch, Element, Ifname, Key, KeyType, Nft, Set};
+
+use crate::{
+    Section, firewall,
+    homes::{Home, Homes, home_of},
+    kernel, veth,
+};
+
+/// Sets of homes, and the section of the table that looks into them.
+#[derive(Debug)]
+pub struct HomeSets {
+    /// The section, which has the sets among its own.
+    pub section: Section,
+    /// IPv4.
+    pub v4: FamilySets,
+    /// IPv6.
+    pub v6: FamilySets,
+}
+
+/// The sets of one address family.
+#[derive(Debug, Clone)]
+pub struct FamilySets {
+    /// Subnets with the link that each is behind.
+    pub links: Set,
+    /// The subnets alone, where rules ask for them.
+    pub subnets: Option<Set>,
+}
+
+impl FamilySets {
+    /// Sets of addresses of type `address`, called `<name>_links<suffix>` and `<name>_subnets<suffix>`.
+    pub fn new(name: &str, suffix: &str, address: KeyType, with_subnets: bool) -> Self {
+        let subnets = || Set::new(format!("{name}_subnets{suffix}"), [address]).interval();
+        Self {
+            links: Set::new(format!("{name}_links{suffix}"), [address, KeyType::Ifname]).interval(),
+            subnets: with_subnets.then(subnets),
+        }
+    }
+
+    /// The sets, for the section.
+    pub fn sets(&self) -> impl Iterator<Item = Set> + '_ {
+        [&self.links].into_iter().chain(&self.subnets).cloned()
+    }
+}
+
+impl HomeSets {
+    /// Makes sure that `subnets` behind `link` are in the sets. Where they are already, nothing is written.
+    pub fn ensure(&self, nft: &mut Nft, subnets: &[IpNetwork], link: &str) -> Result<()> {
+        if self.covers(nft, subnets, link)? {
+            return Ok(());
+        }
+        self.section.ensure(nft)?;
+        let wanted: Vec<Home> = subnets.iter().map(|subnet| Home::new(*subnet, link)).collect();
+        self.change(nft, |homes| homes.with(&wanted))
+    }
+
+    /// Whether `subnets` behind `link` are in the sets.
+    pub fn covers(&self, nft: &mut Nft, subnets: &[IpNetwork], link: &str) -> Result<bool> {
+        for subnet in subnets {
+            let key = home_key(subnet.network(), link).map_err(firewall)?;
+            let found = nft.element(&self.section.table, &self.of(subnet.is_ipv4()).links, &key).map_err(firewall)?;
+            if !found.is_some_and(|element| home_of(&element).is_some_and(|home| home.holds(subnet))) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes everything behind `link` and its VLAN interfaces (`cni0`, `cni0.100`), unless it has ports other than
+    /// `going` that are attachments'.
+    ///
+    /// An attachment that comes at the same time has made its port before it looks for the element. If its port appears
+    /// while the elements go, they are put back: it may have seen them still.
+    pub fn release_unused(&self, nft: &mut Nft, link: &str, going: &[LinkIndex]) -> Result<()> {
+        if is_used(link, going)? {
+            return Ok(());
+        }
+        let mut released = Vec::new();
+        self.change(nft, |homes| {
+            released = homes.behind(link);
+            homes.without(&released)
+        })?;
+        if !released.is_empty() && is_used(link, going)? {
+            self.change(nft, |homes| homes.with(&released))?;
+        }
+        Ok(())
+    }
+
+    /// Brings the sets from the homes that they hold to those that `to` makes of them.
+    fn change(&self, nft: &mut Nft, mut to: impl FnMut(&Homes) -> Homes) -> Result<()> {
+        let commit = nft.transaction(|nft| {
+            let present = self.observe(nft)?;
+            self.difference(&present, &to(&present))
+        });
+        commit.map_err(firewall)
+    }
+
+    fn observe(&self, nft: &mut Nft) -> nft::Result<Homes> {
+        let mut homes = Vec::new();
+        for sets in [&self.v4, &self.v6] {
+            match nft.elements(&self.section.table, &sets.links) {
+                Ok(elements) => homes.extend(elements.iter().filter_map(home_of)),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Homes::new(homes))
+    }
+
+    /// What goes goes first: an interval must not overlap one that it replaces.
+    fn difference(&self, from: &Homes, to: &Homes) -> nft::Result<Batch> {
+        let table = &self.section.table;
+        let mut batch = Batch::new();
+        for home in from.less(to) {
+            batch.delete_elements(table, &self.of(home.subnet.is_ipv4()).links, [home_element(&home)?]);
+        }
+        for (set, element) in self.subnet_elements(from.subnets_less(to)) {
+            batch.delete_elements(table, set, [element]);
+        }
+        for home in to.less(from) {
+            batch.ensure_elements(table, &self.of(home.subnet.is_ipv4()).links, [home_element(&home)?]);
+        }
+        for (set, element) in self.subnet_elements(to.subnets_less(from)) {
+            batch.ensure_elements(table, set, [element]);
+        }
+        Ok(batch)
+    }
+
+    fn subnet_elements(&self, subnets: Vec<IpNetwork>) -> impl Iterator<Item = (&Set, Element)> {
+        subnets.into_iter().filter_map(|subnet| {
+            let range = Element::range(Key::new().ip(subnet.network()), Key::new().ip(subnet.broadcast()));
+            Some((self.of(subnet.is_ipv4()).subnets.as_ref()?, range))
+        })
+    }
+
+    fn of(&self, v4: bool) -> &FamilySets {
+        if v4 { &self.v4 } else { &self.v6 }
+    }
+}
+
+/// Whether `link` has ports other than `going` that are attachments'.
+fn is_used(link: &str, going: &[LinkIndex]) -> Result<bool> {
+    let mut host = Rtnl::open(&here()).map_err(kernel)?;
+    let Some(link) = host.link(link).map_err(kernel)? else { return Ok(false) };
+    let stays = |port: &net::Link| veth::is_anybodys(port) && !going.contains(&port.index);
+    Ok(host.find_port(link.index, stays).map_err(kernel)?.is_some())
+}
+
+fn home_key(address: IpAddr, link: &str) -> nft::Result<Key> {
+    Ok(Key::new().ip(address).ifname(Ifname::new(link)?))
+}
+
+fn home_element(home: &Home) -> nft::Result<Element> {
+    let (first, last) = (home.subnet.network(), home.subnet.broadcast());
+    Ok(Element::range(home_key(first, &home.link)?, home_key(last, &home.link)?)
+        .comment(format!("behind {}", home.link)))
+}
