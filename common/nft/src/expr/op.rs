@@ -65,6 +65,8 @@ pub(crate) enum Load {
     Meta(u32),
     /// `enum nft_ct_keys`
     Ct(u32),
+    /// The same, of the connection's original direction.
+    CtOriginal(u32),
     /// The type of the destination address.
     FibDaddrType,
 }

@@ -158,6 +158,7 @@ pub mod ct {
     const STATE: u32 = 0;
     const STATUS: u32 = 2;
     const MARK: u32 = 3;
+    const PROTO_DST: u32 = 12;
 
     /// Where in its life the connection is: `NF_CT_STATE_BIT`, `include/uapi/linux/netfilter/nf_conntrack_common.h`.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -212,6 +213,11 @@ pub mod ct {
     /// `ct status ! A`: none of these.
     pub fn not_status(none: impl IntoIterator<Item = Status>) -> Expr {
         bits(STATUS, none.into_iter().map(|status| status as u32), CmpOp::Eq)
+    }
+
+    /// `ct original proto-dst`: the port that the connection was made to, before any translation.
+    pub fn original_proto_dst() -> Field<u16> {
+        Field::new(Load::CtOriginal(PROTO_DST), None, KeyType::InetService)
     }
 
     /// `ct mark`

@@ -28,6 +28,9 @@ const LOOKUP_INVERT: u32 = 1;
 /// `NFTA_CT_DREG`, `NFTA_CT_KEY`, `NFTA_CT_SREG`
 const CT_DREG: u16 = 1;
 const CT_KEY: u16 = 2;
+/// `NFTA_CT_DIRECTION`, and `IP_CT_DIR_ORIGINAL` (`include/uapi/linux/netfilter/nf_conntrack_tuple_common.h`)
+const CT_DIRECTION: u16 = 3;
+const CT_DIRECTION_ORIGINAL: u8 = 0;
 const CT_SREG: u16 = 4;
 
 /// `NFTA_FIB_DREG`, `NFTA_FIB_RESULT`, `NFTA_FIB_FLAGS`; `NFT_FIB_RESULT_ADDRTYPE`, `NFTA_FIB_F_DADDR`
@@ -89,6 +92,14 @@ pub(super) fn load(load: Load, reg: Reg) -> Expressions {
             Expressions::Meta(vec![Meta::DestinationRegister(register(reg)), Meta::Key(MetaKey::from(key))])
         }
         Load::Ct(key) => other("ct", vec![be32(CT_DREG, number(reg)), be32(CT_KEY, key)]),
+        Load::CtOriginal(key) => other(
+            "ct",
+            vec![
+                be32(CT_DREG, number(reg)),
+                be32(CT_KEY, key),
+                DefaultNla::new(CT_DIRECTION, vec![CT_DIRECTION_ORIGINAL]),
+            ],
+        ),
         Load::FibDaddrType => other(
             "fib",
             vec![be32(FIB_DREG, number(reg)), be32(FIB_RESULT, FIB_RESULT_ADDRTYPE), be32(FIB_FLAGS, FIB_F_DADDR)],
