@@ -16,7 +16,7 @@ use std::time::Duration;
 const OWN_NETNS: &str = "/proc/thread-self/ns/net";
 
 /// No command of a test takes that long: whoever waits longer waits for ever.
-const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+const COMMAND_LIMIT: Duration = Duration::from_mins(1);
 
 /// A network namespace of a [`Sandbox`](crate::Sandbox), known by the path where it is bound.
 ///

@@ -137,6 +137,13 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_closed_its_output_and_stays_is_killed_at_the_limit() {
+        let start = Instant::now();
+        assert!(shell("exec >&- 2>&-; sleep 60", b"", Duration::from_millis(200)).timed_out);
+        assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
     fn a_process_that_closed_its_output_is_still_awaited() {
         let done = shell("exec >&- 2>&-; sleep 0.2; exit 3", b"", Duration::from_secs(20));
         assert_eq!((done.timed_out, done.status.code()), (false, Some(3)));

@@ -35,8 +35,8 @@ const INHERITED: [&str; 5] = [
 /// A host that belongs to one test: an empty network and mounts of its own, for the calling thread, the threads it starts
 /// and the processes they start.
 ///
-/// `/run` is a fresh tmpfs; what is written below `/var/lib` stays in the sandbox; `/sys` shows the sandbox's links (the last
-/// two where the kernel allows it). `lo` is up; IPv4 forwarding, reverse path filters and `route_localnet`
+/// `/run` is a fresh tmpfs; what is written below `/var/lib` stays in the sandbox; `/sys` shows the sandbox's links (where
+/// the kernel allows it). `lo` is up; IPv4 forwarding, reverse path filters and `route_localnet`
 /// are off, whatever they are on the machine. The rest of the file system is the machine's: keep files in [`dir`](Self::dir).
 ///
 /// Nothing has to be cleaned up: all of it ends with the thread. The calling thread does not come back, which is why a sandbox
@@ -184,14 +184,23 @@ fn mount_private_trees() {
         .unwrap_or_else(|e| panic!("make mounts private: {e}"));
     mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), Some("mode=0755"))
         .unwrap_or_else(|e| panic!("mount a tmpfs on /run: {e}"));
+    shelter_state_directories();
+    // A convenience that the kernel may refuse to a user namespace.
+    let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
+}
+
+/// Keeps what is written below `/var/lib` off the machine's disk.
+#[track_caller]
+fn shelter_state_directories() {
     let [upper, work] = ["upper", "work"].map(|part| format!("/run/var-lib/{part}"));
     for dir in [&upper, &work] {
         fs::create_dir_all(dir).unwrap_or_else(|e| panic!("create {dir}: {e}"));
     }
     let layers = format!("lowerdir=/var/lib,upperdir={upper},workdir={work}");
-    // Both are a convenience (default state directories, links in sysfs) that older kernels refuse in a user namespace.
-    let _ = mount(Some("overlay"), "/var/lib", Some("overlay"), MsFlags::empty(), Some(layers.as_str()));
-    let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
+    mount(Some("overlay"), "/var/lib", Some("overlay"), MsFlags::empty(), Some(layers.as_str()))
+        // Older kernels have no overlays in user namespaces: then it is empty.
+        .or_else(|_| mount(Some("tmpfs"), "/var/lib", Some("tmpfs"), MsFlags::empty(), Some("mode=0755")))
+        .unwrap_or_else(|e| panic!("mount over /var/lib: {e}"));
 }
 
 /// A new network namespace starts with the IPv4 settings of the machine, which may route, or filter by reverse path.

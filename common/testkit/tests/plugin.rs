@@ -58,6 +58,7 @@ fn the_environment_can_be_changed_and_cleared() {
     let show = plugin(&sandbox, r#"echo "[\"$ONE\", \"$CNI_ARGS\", \"${CNI_PATH-none}\", \"${HOME-none}\"]""#);
     let changed = show.clone().env("ONE", "1").args("K=V").env_remove("CNI_PATH").env("HOME", "/h");
     assert_eq!(changed.run().success(), json!(["1", "K=V", "none", "/h"]));
+    assert_eq!(show.clone().env_remove("HOME").run().success()[3], "none");
     assert_eq!(show.env("ONE", "1").env_clear().env("CNI_ARGS", "X").run().success(), json!(["", "X", "none", "none"]));
 }
 

@@ -153,6 +153,23 @@ fn order_counts_for_rules_but_not_for_elements() {
 }
 
 #[test]
+fn the_order_of_creation_is_not_noticed() {
+    let tables = "nft add table inet a; nft add table inet b";
+    assert_eq!(change(tables, "nft delete table inet a; nft add table inet a"), "");
+}
+
+#[test]
+fn a_lost_carrier_is_not_noticed() {
+    let sandbox = Sandbox::enter();
+    sandbox.netns("c1");
+    sandbox.sh(&format!("{VETH}; ip route add 10.9.0.0/16 via 10.0.0.9; ip link set a1 netns c1"));
+    sandbox.sh("ip -n c1 link set a1 up");
+    let before = sandbox.snapshot(&[]);
+    sandbox.sh("ip -n c1 link set a1 down; ip route show | grep -q linkdown");
+    assert_same(&before, &sandbox.snapshot(&[]));
+}
+
+#[test]
 fn counters_and_handles_are_not_noticed() {
     let counting =
         "nft add chain inet t in '{ type filter hook input priority 0; }'; nft add rule inet t in counter accept";

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 /// No tool takes that long to print what there is.
-const TOOL_LIMIT: Duration = Duration::from_secs(60);
+const TOOL_LIMIT: Duration = Duration::from_mins(1);
 
 const LINK: [&str; 7] = ["link", "master", "mtu", "address", "ifalias", "txqlen", "inet6_addr_gen_mode"];
 
