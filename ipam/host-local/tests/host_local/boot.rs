@@ -1,0 +1,74 @@
+//! Leases of earlier boots, as the files of a data directory tell of them.
+
+use std::{
+    fs::{self, File},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+
+use crate::host::Host;
+
+/// The record of a boot whose mark is one nanosecond.
+const EARLIER: &str = "boot 00000000-0000-4000-8000-000000000000\n";
+
+fn conf(host: &Host) -> Value {
+    host.conf(&json!({"subnet": "10.1.2.0/30"}))
+}
+
+/// A lease of container `id`, last modified at this fraction of a second.
+fn lease(host: &Host, id: &str, nanoseconds: u32) {
+    host.put("10.1.2.2", &format!("{id}\r\neth0"));
+    let time = UNIX_EPOCH + Duration::new(1_700_000_000, nanoseconds);
+    File::open(host.path("10.1.2.2")).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn lease_of_an_earlier_boot_is_handed_out_again() {
+    let host = Host::new();
+    host.put(".boot_id", EARLIER);
+    lease(&host, "old", 1);
+    assert_eq!(host.add("c1", &conf(&host)), ["10.1.2.2/30"]);
+    assert_ne!(fs::read_to_string(host.path(".boot_id")).unwrap(), EARLIER);
+}
+
+#[test]
+fn lease_without_the_mark_of_the_earlier_boot_stays() {
+    let host = Host::new();
+    host.put(".boot_id", EARLIER);
+    lease(&host, "old", 2);
+    assert_eq!(host.call("ADD", "c1", &conf(&host)).run().error().0, 102);
+    assert_eq!(host.leases()["10.1.2.2"], "old\r\neth0");
+}
+
+#[test]
+fn lease_stays_if_nothing_is_known_of_its_boot() {
+    let host = Host::new();
+    lease(&host, "old", 1);
+    assert_eq!(host.call("ADD", "c1", &conf(&host)).run().error().0, 102);
+    assert_eq!(host.call("ADD", "c1", &conf(&host)).run().error().0, 102);
+    assert_eq!(host.leases()["10.1.2.2"], "old\r\neth0");
+}
+
+#[test]
+fn lease_of_this_boot_stays_though_the_clock_is_set_to_the_future_and_back() {
+    let host = Host::new();
+    host.add("c1", &conf(&host));
+    let modified = fs::metadata(host.path("10.1.2.2")).unwrap().modified().unwrap();
+    for clock in [modified - Duration::from_secs(1_000_000), modified + Duration::from_secs(1_000_000)] {
+        File::open(host.path("10.1.2.2")).unwrap().set_modified(clock).unwrap();
+        assert_eq!(host.call("ADD", "c2", &conf(&host)).run().error().0, 102);
+    }
+}
+
+#[test]
+fn only_add_reclaims() {
+    let host = Host::new();
+    host.put(".boot_id", EARLIER);
+    lease(&host, "old", 1);
+    host.del("other", &conf(&host));
+    assert_eq!(host.call("CHECK", "other", &conf(&host)).run().error().0, 103);
+    assert_eq!(host.leases().len(), 1);
+    host.del("old", &conf(&host));
+    assert!(host.leases().is_empty());
+}
