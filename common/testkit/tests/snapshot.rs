@@ -24,7 +24,7 @@ const VETH: &str = "ip link add a0 type veth peer name a1; ip link set a0 up; ip
 #[test]
 fn a_new_link_is_noticed() {
     let diff = change("true", "ip link add cni0 type bridge");
-    assert_added(&diff, "+ link cni0 kind=bridge flags=BROADCAST,MULTICAST");
+    assert_added(&diff, "+ link cni0 info_kind=bridge flags=BROADCAST,MULTICAST");
     assert!(!diff.contains('-') || diff.lines().all(|line| line.starts_with('+')), "{diff}");
 }
 

@@ -61,15 +61,17 @@ pub(super) fn lines() -> Vec<String> {
 }
 
 fn link_line(link: &Value) -> String {
-    let (info, data) = (&link["linkinfo"], &link["linkinfo"]["info_data"]);
-    let flags: Vec<_> =
-        items(&link["flags"]).filter_map(Value::as_str).filter(|flag| LINK_FLAGS.contains(flag)).collect();
-    let settings = if info["info_kind"] == "bridge" { fields(data, &BRIDGE) } else { format!(" {data}") };
+    let info = &link["linkinfo"];
+    let set = items(&link["flags"]).filter_map(Value::as_str).filter(|flag| LINK_FLAGS.contains(flag));
+    let settings = match info["info_kind"].as_str() {
+        Some("bridge") => fields(&info["info_data"], &BRIDGE),
+        _ => fields(info, &["info_data"]),
+    };
     format!(
-        "link {} kind={} flags={}{}{settings}{}",
+        "link {}{} flags={}{}{settings}{}",
         text(&link["ifname"]),
-        text(&info["info_kind"]),
-        flags.join(","),
+        fields(info, &["info_kind"]),
+        set.collect::<Vec<_>>().join(","),
         fields(link, &LINK),
         fields(&info["info_slave_data"], &BRIDGE_PORT)
     )

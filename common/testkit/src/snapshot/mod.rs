@@ -3,8 +3,8 @@
 //! One line per object, and each line names its object, so that a difference can be read without its surroundings:
 //!
 //! ```text
-//! link cni0 info_kind=bridge mtu=1500 flags=BROADCAST,MULTICAST,UP ...
-//! addr cni0 inet 10.1.0.1/24 scope=global
+//! link cni0 info_kind=bridge flags=UP,BROADCAST,MULTICAST mtu=1500 ...
+//! addr cni0 10.1.0.1/24 scope=global
 //! nft element inet mooring masquerade "10.1.0.0/24"
 //! file /run/sandbox/net/10.1.0.2: c1
 //! ```
