@@ -135,7 +135,7 @@ impl Call<'_> {
     }
 
     pub fn start(mut self) -> Child {
-        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.host.binary));
+        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{}: {error}", self.host.binary.display()));
         // A plugin that refuses its environment does not read.
         let _ = child.stdin.take().unwrap().write_all(self.conf.to_string().as_bytes());
         child

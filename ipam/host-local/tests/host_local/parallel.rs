@@ -15,7 +15,9 @@ fn two_hundred_at_once_get_two_hundred_addresses() {
     assert_eq!(addresses.len(), 400);
     assert_eq!(host.leases().len(), 400);
     let children: Vec<_> = (0..200).map(|n| host.call("DEL", &format!("c{n}"), &conf).start()).collect();
-    children.into_iter().for_each(|child| finish(child).silent());
+    for child in children {
+        finish(child).silent();
+    }
     assert!(host.leases().is_empty());
 }
 

@@ -144,6 +144,8 @@ fn both_at_once_never_hand_out_an_address_twice() {
     let addresses: BTreeSet<String> = start("ADD").into_iter().flat_map(|child| finish(child).addresses()).collect();
     assert_eq!(addresses.len(), 100);
     assert_eq!(host.leases().len(), 100);
-    start("DEL").into_iter().for_each(|child| assert!(finish(child).success));
+    for child in start("DEL") {
+        assert!(finish(child).success);
+    }
     assert!(host.leases().is_empty());
 }
