@@ -20,6 +20,8 @@ pub struct Choice {
     pub ip: IpAddr,
     /// The address as the result tells it.
     pub config: IpConfig,
+    /// What the range set has handed out before.
+    pub last_reserved: Option<IpAddr>,
 }
 
 /// Chooses an address from each of `sets`. `last_reserved` tells what a set has handed out last.
@@ -56,7 +58,8 @@ fn choose_one(
     let address = range
         .with_prefix(ip)
         .ok_or_else(|| Error::new(Code::Internal, format!("{ip} does not fit the prefix of its range {range}")))?;
-    Ok(Choice { set: n, ip, config: IpConfig { interface: None, address, gateway: Some(range.gateway()) } })
+    let config = IpConfig { interface: None, address, gateway: Some(range.gateway()) };
+    Ok(Choice { set: n, ip, config, last_reserved })
 }
 
 /// The requested address, if nobody has it and the attachment has no other one.

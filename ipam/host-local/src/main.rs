@@ -43,7 +43,7 @@ impl Plugin for HostLocal {
             allocate::choose(&add.network.name, &plan.sets, &add.attachment, &store.leases()?, last_reserved)?;
         let modified = boot.map(|boot| boot.mark(SystemTime::now()));
         for choice in &choices {
-            push_release(undo, &plan.dir, choice, store.last_reserved(choice.set), &add.attachment);
+            push_release(undo, &plan.dir, choice, &add.attachment);
             store.reserve(choice.ip, &add.attachment, modified)?;
             store.set_last_reserved(choice.set, Some(choice.ip))?;
         }
@@ -95,14 +95,9 @@ impl Plugin for HostLocal {
 
 /// What a lease takes, if the ADD fails from here on: the address, and the place in the round unless another ADD has
 /// moved it on meanwhile. The lock is taken anew, because it is not held while the result is written.
-fn push_release(
-    undo: &mut Undo,
-    dir: &Path,
-    choice: &Choice,
-    last_reserved: Option<std::net::IpAddr>,
-    attachment: &Attachment,
-) {
-    let (dir, set, ip, attachment) = (dir.to_owned(), choice.set, choice.ip, attachment.clone());
+fn push_release(undo: &mut Undo, dir: &Path, choice: &Choice, attachment: &Attachment) {
+    let (dir, attachment) = (dir.to_owned(), attachment.clone());
+    let Choice { set, ip, last_reserved, .. } = *choice;
     undo.push(format!("reserve {ip}"), move || {
         let Some(store) = Store::open(&dir)? else { return Ok(()) };
         store.release_of(ip, &attachment)?;
