@@ -14,7 +14,7 @@ use serde_json::{
 };
 use std::fmt;
 
-/// An object of JSON: keys in the order of the text, values as text. Of a key given twice the last value counts.
+/// An object of JSON: keys in the order of the text, values as text. A key given twice counts as given last.
 #[derive(Clone, Default)]
 pub struct Object {
     fields: Vec<(String, Box<RawValue>)>,
@@ -140,7 +140,9 @@ impl<'de> Deserialize<'de> for Object {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
                 let mut object = Object::new();
                 while let Some((key, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                    object.set(&key, value);
+                    // To the end: where decoders that fold case find it, behind a spelling that came in between.
+                    object.fields.retain(|(earlier, _)| *earlier != key);
+                    object.fields.push((key, value));
                 }
                 Ok(object)
             }
@@ -166,7 +168,9 @@ mod tests {
 
     #[test]
     fn key_given_twice_last_value_counts() {
-        assert_eq!(parse(r#"{"a":1,"b":2,"a":3}"#).to_string(), r#"{"a":3,"b":2}"#);
+        let object = parse(r#"{"a":1,"A":2,"a":3}"#);
+        assert_eq!(object.to_string(), r#"{"A":2,"a":3}"#);
+        assert_eq!(object.get_any_case("a").map(RawValue::get), Some("3"));
     }
 
     #[test]

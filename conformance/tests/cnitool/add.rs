@@ -118,7 +118,10 @@ fn clean_up_goes_on_after_a_failure_and_tells_it() {
         stderr.contains("ADD of plugin \"b\" in network \"net\": failed without a word: exit status: 3\n"),
         "{stderr}"
     );
-    assert!(stderr.contains("DEL of plugin \"b\" in network \"net\": stuck (code 999)\n"), "{stderr}");
+    assert!(
+        stderr.contains("cnitool: clean up: DEL of plugin \"b\" in network \"net\": stuck (code 999)\n"),
+        "{stderr}"
+    );
 }
 
 #[test]

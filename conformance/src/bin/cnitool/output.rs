@@ -28,14 +28,17 @@ pub fn json(document: &impl Serialize) -> Result<()> {
 
 /// Prints why cnitool fails, each cause on a line.
 pub fn failure(error: &Error) {
+    tell("", error);
+}
+
+fn tell(prefix: &str, error: &Error) {
     match error {
-        Error::Several(errors) => errors.iter().for_each(failure),
+        Error::Several(errors) => errors.iter().for_each(|error| tell(prefix, error)),
         Error::NotCleanedUp { cause, left } => {
-            failure(cause);
-            failure(left);
-            eprintln!("cnitool: the failed attempt is not cleaned up, \"cnitool del\" can be repeated");
+            tell(prefix, cause);
+            tell("clean up: ", left);
         }
-        one => eprintln!("cnitool: {one}"),
+        one => eprintln!("cnitool: {prefix}{one}"),
     }
 }
 
