@@ -15,8 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long to wait between two looks at a process that does not tell us that it ended.
+/// How long to wait for output between two looks at the process.
 const PAUSE: Duration = Duration::from_millis(2);
+
+/// How long to wait between two looks at a process that has closed its output: most often it is about to end.
+const SHORT_PAUSE: Duration = Duration::from_micros(100);
 
 /// How long output is awaited after the end of a process: what it left behind in the background may hold its pipes for ever.
 const GRACE: Duration = Duration::from_secs(2);
@@ -112,10 +115,12 @@ fn collect(mut child: Child, output: &Receiver<Chunk>, deadline: Option<Instant>
             Ok(Chunk::Stdout(chunk)) => stdout.extend(chunk),
             Ok(Chunk::Stderr(chunk)) => stderr.extend(chunk),
             Err(RecvTimeoutError::Timeout) => {}
-            // Both pipes are closed: the process has ended, or is about to, or went on without output.
             Err(RecvTimeoutError::Disconnected) => {
                 open = false;
-                thread::sleep(PAUSE);
+                match deadline {
+                    None => drop(child.wait()?),
+                    Some(_) => thread::sleep(SHORT_PAUSE),
+                }
             }
         }
         if ended.is_none() && child.try_wait()?.is_some() {
