@@ -7,13 +7,13 @@ use std::net::IpAddr;
 
 use cni::Result;
 use ipnetwork::IpNetwork;
-use net::{LinkIndex, Rtnl, here};
+use net::{Link, LinkIndex, Rtnl, here};
 use nft::{Batch, Element, Ifname, Key, KeyType, Nft, Set};
 
 use crate::{
     Section, firewall,
     homes::{Home, Homes, home_of},
-    kernel, veth,
+    kernel,
 };
 
 /// Sets of homes, and the section of the table that looks into them.
@@ -25,6 +25,8 @@ pub struct HomeSets {
     pub v4: FamilySets,
     /// IPv6.
     pub v6: FamilySets,
+    /// Which ports of a link need its homes.
+    pub needed_by: fn(&Link) -> bool,
 }
 
 /// The sets of one address family.
@@ -76,12 +78,12 @@ impl HomeSets {
     }
 
     /// Removes everything behind `link` and its VLAN interfaces (`cni0`, `cni0.100`), unless it has ports other than
-    /// `going` that are attachments'.
+    /// `going` that need it.
     ///
     /// An attachment that comes at the same time has made its port before it looks for the element. If its port appears
     /// while the elements go, they are put back: it may have seen them still.
     pub fn release_unused(&self, nft: &mut Nft, link: &str, going: &[LinkIndex]) -> Result<()> {
-        if is_used(link, going)? {
+        if self.is_used(link, going)? {
             return Ok(());
         }
         let mut released = Vec::new();
@@ -89,10 +91,25 @@ impl HomeSets {
             released = homes.behind(link);
             homes.without(&released)
         })?;
-        if !released.is_empty() && is_used(link, going)? {
+        if !released.is_empty() && self.is_used(link, going)? {
             self.change(nft, |homes| homes.with(&released))?;
         }
         Ok(())
+    }
+
+    /// Removes everything behind links that have no port that needs it.
+    pub fn release_garbage(&self, nft: &mut Nft) -> Result<()> {
+        for link in self.observe(nft).map_err(firewall)?.links() {
+            self.release_unused(nft, &link, &[])?;
+        }
+        Ok(())
+    }
+
+    fn is_used(&self, link: &str, going: &[LinkIndex]) -> Result<bool> {
+        let mut host = Rtnl::open(&here()).map_err(kernel)?;
+        let Some(link) = host.link(link).map_err(kernel)? else { return Ok(false) };
+        let stays = |port: &Link| (self.needed_by)(port) && !going.contains(&port.index);
+        Ok(host.find_port(link.index, stays).map_err(kernel)?.is_some())
     }
 
     /// Brings the sets from the homes that they hold to those that `to` makes of them.
@@ -145,14 +162,6 @@ impl HomeSets {
     fn of(&self, v4: bool) -> &FamilySets {
         if v4 { &self.v4 } else { &self.v6 }
     }
-}
-
-/// Whether `link` has ports other than `going` that are attachments'.
-fn is_used(link: &str, going: &[LinkIndex]) -> Result<bool> {
-    let mut host = Rtnl::open(&here()).map_err(kernel)?;
-    let Some(link) = host.link(link).map_err(kernel)? else { return Ok(false) };
-    let stays = |port: &net::Link| veth::is_anybodys(port) && !going.contains(&port.index);
-    Ok(host.find_port(link.index, stays).map_err(kernel)?.is_some())
 }
 
 fn home_key(address: IpAddr, link: &str) -> nft::Result<Key> {

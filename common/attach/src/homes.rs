@@ -88,6 +88,14 @@ impl Homes {
         self.0.iter().filter(|home| of_bridge(&home.link)).cloned().collect()
     }
 
+    /// The links that something is behind.
+    pub(crate) fn links(&self) -> Vec<String> {
+        let mut links: Vec<String> = self.0.iter().map(|home| home.link.clone()).collect();
+        links.sort();
+        links.dedup();
+        links
+    }
+
     /// Those that are not in `other`.
     pub(crate) fn less(&self, other: &Self) -> Vec<Home> {
         self.0.iter().filter(|home| !other.0.contains(home)).cloned().collect()

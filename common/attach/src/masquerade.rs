@@ -15,7 +15,7 @@ use nft::{
     priority,
 };
 
-use crate::{FamilySets, HomeSets, Section, TABLE, firewall};
+use crate::{FamilySets, HomeSets, Section, TABLE, firewall, veth};
 
 /// Everything in 224.0.0.0/4 and `ff00::/8` is a group (RFC 5771, RFC 4291).
 const GROUPS_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(224, 0, 0, 0), 4);
@@ -55,5 +55,5 @@ fn homes() -> HomeSets {
         sets: v4.sets().chain(v6.sets()).collect(),
         chains: vec![(Chain::base("masquerade", hook), rules)],
     };
-    HomeSets { section, v4, v6 }
+    HomeSets { section, v4, v6, needed_by: veth::is_anybodys }
 }

@@ -134,7 +134,11 @@ impl Success {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "serde's skip_serializing_if hands over a reference")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::ref_option,
+    reason = "serde's skip_serializing_if hands over a reference"
+)]
 fn is_unset(number: &Option<u32>) -> bool {
     number.unwrap_or(0) == 0
 }

@@ -220,7 +220,6 @@ fn is_own_netns(path: &Path) -> bool {
     own.is_some() && own == identity(path)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn unwritten(error: io::Error) -> Error {
     Error::new(Code::Io, format!("write result: {error}"))
 }

@@ -90,7 +90,6 @@ fn call(command: &str, changes: &[(&str, &str)], stdin: &str) -> (bool, String) 
     (format!("{code:?}") == format!("{:?}", ExitCode::SUCCESS), String::from_utf8(stdout).unwrap())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
 fn conf(extra: Value) -> String {
     let mut conf = json!({"cniVersion": "1.1.0", "name": "n", "type": "probe"});
     conf.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());

@@ -2,7 +2,6 @@ use serde_json::{Value, json};
 
 use super::*;
 
-#[expect(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
 fn conf(json: Value) -> Conf {
     cni::json::decode(&json).unwrap()
 }
@@ -15,7 +14,6 @@ fn refusal(json: Value) -> String {
     plan(json).unwrap_err().msg
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "reads better with json! at the call")]
 fn lease(json: Value) -> Success {
     cni::wire::decode(&json, cni::Version::V1_1_0).unwrap()
 }

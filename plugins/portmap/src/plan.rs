@@ -1,0 +1,260 @@
+//! Which ports to publish, and how: the configuration with its defaults, checked. Nothing here touches the kernel.
+
+use std::net::{IpAddr, SocketAddr};
+
+use cni::{Code, Error, Result, Success, parse_ip};
+use ipnetwork::IpNetwork;
+use nft::Proto;
+
+use crate::{
+    conditions::Conditions,
+    conf::{Conf, PortMapping},
+};
+
+/// A checked configuration.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Whose packets to published ports get the host's address as their source.
+    pub snat: Snat,
+    /// What packets have to meet beyond their destination, for IPv4 and for IPv6.
+    pub conditions: [Conditions; 2],
+    mappings: Vec<Mapping>,
+}
+
+/// Whose packets get the host's address as their source, so that the answers come back through the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Snat {
+    /// Nobody's (`snat: false`).
+    Nobody,
+    /// Those that would not come back otherwise: from the container itself, its neighbours and 127.0.0.1.
+    Locals,
+    /// Everybody's (`masqAll`).
+    Everybody,
+}
+
+/// A checked port mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mapping {
+    at: Host,
+    protocol: Proto,
+    host_port: u16,
+    container_port: u16,
+}
+
+/// The addresses of the host that a port is published at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Host {
+    All,
+    AllIpv4,
+    AllIpv6,
+    One(IpAddr),
+}
+
+/// A published port in one address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// The host's address; unset is every address of the host.
+    pub at: Option<IpAddr>,
+    /// The protocol.
+    pub protocol: Proto,
+    /// The host's port.
+    pub host_port: u16,
+    /// The container's address and port.
+    pub to: SocketAddr,
+}
+
+impl Published {
+    /// Whether it can be reached through 127.0.0.1.
+    pub fn is_at_localhost(&self) -> bool {
+        self.to.is_ipv4() && self.at.is_none_or(|at| at.is_loopback())
+    }
+}
+
+/// The container's addresses that ports lead to: the first of each family, with its network's prefix.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Addresses {
+    pub v4: Option<IpNetwork>,
+    pub v6: Option<IpNetwork>,
+}
+
+impl Addresses {
+    /// Those of the interface `ifname` of a result. An address that names no interface is the container's.
+    pub fn of(result: &Success, ifname: &str) -> Self {
+        let own = |ip: &&cni::IpConfig| {
+            result.interface_of(ip).is_none_or(|interface| interface.sandbox.is_some() && interface.name == ifname)
+        };
+        let first = |v4: bool| result.ips.iter().filter(own).map(|ip| ip.address).find(|ip| ip.is_ipv4() == v4);
+        Self { v4: first(true), v6: first(false) }
+    }
+
+    /// Both, IPv4 first.
+    pub fn iter(&self) -> impl Iterator<Item = IpNetwork> {
+        self.v4.into_iter().chain(self.v6)
+    }
+}
+
+impl Plan {
+    /// Checks the configuration.
+    pub fn new(conf: &Conf) -> Result<Self> {
+        check_backend(conf)?;
+        check_mark(conf)?;
+        let mut mappings: Vec<Mapping> = Vec::new();
+        for mapping in &conf.runtime_config.port_mappings {
+            let mapping = Mapping::new(mapping)?;
+            mapping.check_against(&mappings)?;
+            if !mappings.contains(&mapping) {
+                mappings.push(mapping);
+            }
+        }
+        let snat = match (conf.snat.unwrap_or(true), conf.masq_all) {
+            (false, _) => Snat::Nobody,
+            (true, false) => Snat::Locals,
+            (true, true) => Snat::Everybody,
+        };
+        let conditions = [
+            Conditions::new("conditionsV4", &conf.conditions_v4)?,
+            Conditions::new("conditionsV6", &conf.conditions_v6)?,
+        ];
+        Ok(Self { snat, conditions, mappings })
+    }
+
+    /// Whether there is nothing to publish.
+    pub fn is_empty(&self) -> bool {
+        self.mappings.is_empty()
+    }
+
+    /// The published ports of a container with these addresses. A mapping for a family in which it has none is left out.
+    pub fn published(&self, addresses: &Addresses) -> Vec<Published> {
+        self.mappings.iter().flat_map(|mapping| mapping.published(addresses)).collect()
+    }
+
+    /// The conditions for a family.
+    pub fn conditions(&self, v4: bool) -> &Conditions {
+        let [of_v4, of_v6] = &self.conditions;
+        if v4 { of_v4 } else { of_v6 }
+    }
+}
+
+/// The ports of `conf` that can be understood, for a DEL, which must not fail because others cannot.
+pub fn published_leniently(conf: &Conf, addresses: &Addresses) -> Vec<Published> {
+    let mappings = conf.runtime_config.port_mappings.iter().filter_map(|mapping| Mapping::new(mapping).ok());
+    mappings.flat_map(|mapping| mapping.published(addresses)).collect()
+}
+
+impl Mapping {
+    fn new(mapping: &PortMapping) -> Result<Self> {
+        Ok(Self {
+            at: Host::new(mapping.host_ip.as_deref())?,
+            protocol: protocol(mapping.protocol.as_deref())?,
+            host_port: port("host", mapping.host_port)?,
+            container_port: port("container", mapping.container_port)?,
+        })
+    }
+
+    /// Fails if another mapping leads the same port of the host elsewhere.
+    fn check_against(&self, others: &[Self]) -> Result<()> {
+        let same = |other: &&Self| {
+            (other.at, other.protocol, other.host_port) == (self.at, self.protocol, self.host_port)
+                && other.container_port != self.container_port
+        };
+        match others.iter().find(same) {
+            None => Ok(()),
+            Some(other) => Err(Error::invalid(format!(
+                "\"portMappings\" lead host port {}/{} to container ports {} and {}: it can lead to one",
+                self.host_port, self.protocol, other.container_port, self.container_port
+            ))),
+        }
+    }
+
+    fn published(&self, addresses: &Addresses) -> Vec<Published> {
+        let (v4, v6, at) = match self.at {
+            Host::All => (addresses.v4, addresses.v6, None),
+            Host::AllIpv4 => (addresses.v4, None, None),
+            Host::AllIpv6 => (None, addresses.v6, None),
+            Host::One(ip) if ip.is_ipv4() => (addresses.v4, None, Some(ip)),
+            Host::One(ip) => (None, addresses.v6, Some(ip)),
+        };
+        let to = |ip: IpNetwork| Published {
+            at,
+            protocol: self.protocol,
+            host_port: self.host_port,
+            to: SocketAddr::new(ip.ip(), self.container_port),
+        };
+        v4.into_iter().chain(v6).map(to).collect()
+    }
+}
+
+impl Host {
+    fn new(host_ip: Option<&str>) -> Result<Self> {
+        let Some(text) = host_ip else { return Ok(Self::All) };
+        let ip = parse_ip(text).ok_or_else(|| {
+            Error::invalid(format!("invalid \"hostIP\" \"{text}\": it must be an IP address or empty"))
+        })?;
+        Ok(match ip {
+            IpAddr::V4(ip) if ip.is_unspecified() => Self::AllIpv4,
+            IpAddr::V6(ip) if ip.is_unspecified() => Self::AllIpv6,
+            ip => Self::One(ip),
+        })
+    }
+}
+
+fn port(whose: &str, number: i64) -> Result<u16> {
+    u16::try_from(number)
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| Error::invalid(format!("Invalid {whose} port number: {number} (must be 1 to 65535)")))
+}
+
+fn protocol(name: Option<&str>) -> Result<Proto> {
+    match name.unwrap_or("tcp").to_ascii_lowercase().as_str() {
+        "tcp" => Ok(Proto::TCP),
+        "udp" => Ok(Proto::UDP),
+        "sctp" => Ok(Proto::SCTP),
+        other => Err(Error::invalid(format!("invalid \"protocol\" \"{other}\": it must be tcp, udp or sctp"))),
+    }
+}
+
+fn check_backend(conf: &Conf) -> Result<()> {
+    match conf.backend.as_deref() {
+        None | Some("nftables") => {}
+        Some("iptables") => {
+            return Err(unsupported("\"backend\" \"iptables\" is not supported: remove the key or use \"nftables\""));
+        }
+        Some(other) => {
+            return Err(Error::invalid(format!("unrecognized backend \"{other}\": \"backend\" must be \"nftables\"")));
+        }
+    }
+    let words = conf.conditions_v4.iter().chain(&conf.conditions_v6);
+    let of_iptables: Vec<&str> = ["-", "!"]
+        .iter()
+        .flat_map(|mark| words.clone().filter(|word| word.starts_with(*mark)))
+        .map(String::as_str)
+        .collect();
+    if of_iptables.is_empty() {
+        return Ok(());
+    }
+    Err(unsupported(format!(
+        "nftables backend was requested but configuration contains iptables-specific options [{}]: \"conditionsV4\" and \"conditionsV6\" must be in the words of nft",
+        of_iptables.join(" ")
+    )))
+}
+
+fn check_mark(conf: &Conf) -> Result<()> {
+    if let Some(bit) = conf.mark_masq_bit.filter(|bit| !(0..=31).contains(bit)) {
+        return Err(Error::invalid(format!("MasqMarkBit must be between 0 and 31, \"markMasqBit\" is {bit}")));
+    }
+    match (&conf.external_set_mark_chain, conf.mark_masq_bit) {
+        (None, _) => Ok(()),
+        (Some(_), Some(_)) => Err(Error::invalid("Cannot specify externalSetMarkChain and markMasqBit")),
+        (Some(chain), None) => Err(unsupported(format!(
+            "\"externalSetMarkChain\" \"{chain}\" is not supported by the nftables backend, which needs no mark: remove the key"
+        ))),
+    }
+}
+
+fn unsupported(msg: impl Into<String>) -> Error {
+    Error::new(Code::UnsupportedField, msg)
+}
+
+#[cfg(test)]
+mod tests;
