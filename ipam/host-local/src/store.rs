@@ -97,13 +97,12 @@ impl Store {
     pub fn reserve(&self, ip: IpAddr, attachment: &Attachment, modified: Option<SystemTime>) -> Result<()> {
         let path = self.lease(ip);
         let new = self.write_new(lease::content(attachment).as_bytes(), modified)?;
-        // Not rename(2), which replaces: the lock is no help if somebody has removed its file under us.
-        let mut linked = fs::hard_link(&new, &path);
+        let mut linked = give_name(&new, &path);
         if linked.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists)
             && self.owner(ip) == Owner::Nobody
         {
             remove(&path)?;
-            linked = fs::hard_link(&new, &path);
+            linked = give_name(&new, &path);
         }
         remove(&new)?;
         linked.map_err(|error| match error.kind() {
@@ -224,6 +223,20 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut buffer = [0; LONGEST];
     let length = File::open(path)?.read(&mut buffer)?;
     Ok(buffer.iter().take(length).copied().collect())
+}
+
+/// Gives the file `new` a name that must be free. Not by rename(2), which replaces: the lock is no help if somebody has
+/// removed its file under us. But some file systems have no links.
+fn give_name(new: &Path, name: &Path) -> io::Result<()> {
+    match fs::hard_link(new, name) {
+        Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {
+            if fs::symlink_metadata(name).is_ok() {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            fs::rename(new, name)
+        }
+        done => done,
+    }
 }
 
 /// In place, which is ten times as fast as making a file. Killed half way it leaves a wrong address or none, which

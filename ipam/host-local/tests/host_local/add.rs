@@ -244,6 +244,50 @@ fn junk_is_refused_before_any_effect() {
 }
 
 #[test]
+fn junk_of_any_type_gets_one_answer() {
+    let host = Host::new();
+    let junk =
+        [json!(5), json!(-1.5), json!("x"), json!("\0"), json!([[]]), json!([["x"]]), json!({"x": {}}), json!(true)];
+    let places = [
+        "/ipam",
+        "/args",
+        "/args/cni",
+        "/args/cni/ips",
+        "/runtimeConfig",
+        "/runtimeConfig/ips",
+        "/runtimeConfig/ipRanges",
+        "/ipam/ranges",
+        "/ipam/ranges/0/0",
+        "/ipam/ranges/0/0/subnet",
+        "/ipam/ranges/0/0/rangeStart",
+        "/ipam/subnet",
+        "/ipam/exclude",
+        "/ipam/routes",
+        "/ipam/resolvConf",
+        "/ipam/dataDir",
+    ];
+    for place in places {
+        for junk in &junk {
+            let mut conf = host.conf(&json!({"ranges": [[{"subnet": "10.1.2.0/24", "rangeStart": "10.1.2.9"}]]}));
+            conf["args"] = json!({"cni": {"ips": []}});
+            conf["runtimeConfig"] = json!({"ips": [], "ipRanges": []});
+            for key in ["subnet", "exclude", "routes", "resolvConf"] {
+                conf["ipam"][key] = json!(null);
+            }
+            *conf.pointer_mut(place).unwrap() = junk.clone();
+            if place == "/ipam/dataDir" && junk == "x" || place == "/ipam" && junk.is_object() {
+                continue;
+            }
+            let output = host.call("ADD", "c1", &conf).run();
+            let answer: Value = serde_json::from_str(&output.stdout).expect("one JSON document");
+            assert_eq!(output.success, answer["code"].is_null(), "{place} {junk}: {answer}");
+            assert!(output.success || answer["msg"].as_str().is_some_and(|msg| !msg.contains("panic")), "{answer}");
+            host.call("DEL", "c1", &host.conf(&json!({}))).run().silent();
+        }
+    }
+}
+
+#[test]
 fn two_addresses_of_a_family_need_0_3_0() {
     let host = Host::new();
     let mut conf = host.conf(&json!({"ranges": [[{"subnet": "10.0.0.0/24"}], [{"subnet": "10.0.1.0/24"}]]}));

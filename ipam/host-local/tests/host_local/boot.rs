@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
@@ -30,6 +30,19 @@ fn lease_of_an_earlier_boot_is_handed_out_again() {
     lease(&host, "old", 1);
     assert_eq!(host.add("c1", &conf(&host)), ["10.1.2.2/30"]);
     assert_ne!(fs::read_to_string(host.path(".boot_id")).unwrap(), EARLIER);
+}
+
+#[test]
+fn lease_carries_the_mark_of_its_boot_and_the_second_of_its_making() {
+    let host = Host::new();
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    host.add("c1", &conf(&host));
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let mark = u32::from_str_radix(&id[..8], 16).unwrap() % 999_999_999 + 1;
+    let modified = fs::metadata(host.path("10.1.2.2")).unwrap().modified().unwrap();
+    let since = modified.duration_since(UNIX_EPOCH).unwrap();
+    assert_eq!(since.subsec_nanos(), mark);
+    assert!((before..before + 60).contains(&since.as_secs()));
 }
 
 #[test]

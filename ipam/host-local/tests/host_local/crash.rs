@@ -145,3 +145,39 @@ fn del_killed_anywhere_is_completed_by_the_next() {
         assert_eq!(host.leases().into_keys().collect::<Vec<_>>(), ["10.1.2.2", "fd00::2"], "{when}");
     });
 }
+
+#[test]
+fn file_system_without_links_will_do() {
+    if !can_trace() {
+        return;
+    }
+    for errno in ["EPERM", "EOPNOTSUPP"] {
+        let host = Host::new();
+        host.put("10.1.2.2", "");
+        let inject = format!("inject=link,linkat:error={errno}");
+        let trace = strace(&["-o", "/dev/null", "-e", &inject]);
+        let given = host.call_through(trace, "ADD", "c1", &conf(&host)).run().addresses();
+        assert_eq!(given, ["10.1.2.2/24", "fd00::2/64"]);
+        assert_eq!(host.leases().into_values().collect::<Vec<_>>(), ["c1\r\neth0", "c1\r\neth0"]);
+    }
+}
+
+#[test]
+fn gc_goes_on_where_a_lease_cannot_be_removed() {
+    if !can_trace() {
+        return;
+    }
+    let host = Host::new();
+    for n in 2..=5 {
+        host.put(&format!("10.1.2.{n}"), "c1\r\neth0");
+    }
+    let mut conf = conf(&host);
+    conf["cniVersion"] = "1.1.0".into();
+    conf["cni.dev/valid-attachments"] = json!([]);
+    // The first is that of a leftover.
+    let trace = strace(&["-o", "/dev/null", "-e", "inject=unlink,unlinkat:error=EIO:when=3"]);
+    let (code, msg, _) = host.call_through(trace, "GC", "", &conf).run().error();
+    assert_eq!(code, 5);
+    assert!(msg.starts_with("remove ") && msg.contains("/10.1.2.3: "), "{msg}");
+    assert_eq!(host.leases().into_keys().collect::<Vec<_>>(), ["10.1.2.3"]);
+}

@@ -81,9 +81,8 @@ fn freed_addresses_are_handed_out_again() {
 }
 
 #[test]
-fn failure_does_not_stop_the_rest() {
+fn directory_in_place_of_a_lease_is_left_alone() {
     let host = Host::new();
-    // remove(2) of a mount point fails even for root; a directory in place of a lease is a stranger's and stays.
     fs::create_dir_all(host.path("10.1.2.2")).unwrap();
     host.put("10.1.2.3", "c1\r\neth0");
     collect(&host, &json!([]));

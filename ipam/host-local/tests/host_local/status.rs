@@ -43,11 +43,11 @@ fn directory_that_cannot_be_made_is_not_ready() {
 }
 
 #[test]
-fn read_only_directory_is_not_ready() {
+fn file_system_that_refuses_directories_is_not_ready() {
     let host = Host::new();
     let mut conf = host.conf(&json!({"subnet": "10.1.2.0/24"}));
     conf["cniVersion"] = "1.1.0".into();
-    // Of proc(5): mkdir(2) in it fails for root too.
+    // proc(5), where mkdir(2) fails for root too.
     conf["ipam"]["dataDir"] = "/proc/self".into();
     assert_eq!(host.call("STATUS", "", &conf).run().error().0, 50);
 }
