@@ -168,9 +168,9 @@ pub struct Set {
     pub data: Option<SetData>,
     /// Whether an element covers a range of keys.
     ///
-    /// One field is stored as a tree of bounds and several as `KEY` and `KEY_END` of every field; nothing of that is seen
-    /// outside: [`Element::range`] names the first and the last key. A lone `mark` or `ifname` cannot be a range, as
-    /// the kernel compares bytes and those are not big-endian.
+    /// One field is stored as a tree of bounds and several as `KEY` and `KEY_END` of every field; nothing of that is
+    /// seen outside: [`Element::range`] names the first and the last key. A lone `mark` or `ifname` cannot be a range,
+    /// as the kernel compares bytes and those are not big-endian.
     pub interval: bool,
 }
 

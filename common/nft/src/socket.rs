@@ -27,9 +27,6 @@ const NLMSGHDR_LEN: usize = 16;
 /// `NLMSGERR_ATTR_MSG` and `NLMSGERR_ATTR_OFFS`, `include/uapi/linux/netlink.h`
 const NLMSGERR_ATTR_MSG: u16 = 1;
 const NLMSGERR_ATTR_OFFS: u16 = 2;
-/// How often a dump is read again because the ruleset changed meanwhile.
-const DUMP_TRIES: usize = 50;
-
 /// A refusal, before it is known what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -64,6 +61,15 @@ enum Answer<'a> {
     /// The request is done.
     Done,
     Failed(Failure),
+}
+
+/// How a request was answered.
+#[derive(Debug, Clone, Copy, Default)]
+struct Exchange {
+    /// The kernel says that what it told is not of one moment.
+    interrupted: bool,
+    /// How many datagrams had objects.
+    datagrams: usize,
 }
 
 /// One message of a datagram.
@@ -173,38 +179,63 @@ impl Socket {
         self.exchange(message, &mut object).map(|_| ())
     }
 
-    /// Reads a whole table of the kernel. When it changed while it was read, reads again.
+    /// Reads a whole table of the kernel. EINTR when it changed meanwhile, as far as the kernel tells.
     pub(crate) fn dump<T>(
+        &mut self,
+        message: Message,
+        decode: impl FnMut(&[u8], &mut Vec<T>),
+    ) -> std::result::Result<Vec<T>, Failure> {
+        self.dump_counted(message, decode).map(|(all, _)| all)
+    }
+
+    /// Reads a whole table of `nf_tables`. EINTR when it changed meanwhile.
+    ///
+    /// To go on with a dump the kernel walks the table again and skips as many entries as it has told before, those of
+    /// transactions included that are still being prepared. When such entries come or go, or a hash table is resized,
+    /// between two datagrams, others are told twice or not at all, and no flag says so. Hence a dump of more than one
+    /// datagram counts only if a second one is equal.
+    pub(crate) fn dump_twice<T: PartialEq>(
         &mut self,
         message: &Message,
         mut decode: impl FnMut(&[u8], &mut Vec<T>),
     ) -> std::result::Result<Vec<T>, Failure> {
-        for _ in 0..DUMP_TRIES {
-            let mut message = message.clone();
-            message.flags |= NLM_F_DUMP;
-            let mut all = Vec::new();
-            let interrupted = self.exchange(message, &mut |payload| decode(payload, &mut all))?;
-            if !interrupted {
-                return Ok(all);
-            }
+        let (first, datagrams) = self.dump_counted(message.clone(), &mut decode)?;
+        if datagrams <= 1 || first == self.dump(message.clone(), &mut decode)? {
+            return Ok(first);
         }
         Err(Errno::EINTR.into())
     }
 
-    /// Sends one message and reads to the end of its answer; says whether the kernel calls it inconsistent.
-    fn exchange(&mut self, message: Message, object: &mut dyn FnMut(&[u8])) -> std::result::Result<bool, Failure> {
+    /// A dump, and in how many datagrams it came.
+    fn dump_counted<T>(
+        &mut self,
+        mut message: Message,
+        mut decode: impl FnMut(&[u8], &mut Vec<T>),
+    ) -> std::result::Result<(Vec<T>, usize), Failure> {
+        message.flags |= NLM_F_DUMP;
+        let mut all = Vec::new();
+        let exchange = self.exchange(message, &mut |payload| decode(payload, &mut all))?;
+        if exchange.interrupted { Err(Errno::EINTR.into()) } else { Ok((all, exchange.datagrams)) }
+    }
+
+    /// Sends one message and reads to the end of its answer.
+    fn exchange(&mut self, message: Message, object: &mut dyn FnMut(&[u8])) -> std::result::Result<Exchange, Failure> {
         let sequence = self.reserve(1);
         let mut bytes = Vec::new();
         message.write(sequence, &mut bytes);
         self.send(&bytes)?;
-        let mut interrupted = false;
+        let mut exchange = Exchange::default();
         loop {
             let datagram = self.receive(0)?;
+            let mut is_first = true;
             for frame in frames(&datagram).filter(|frame| frame.sequence == sequence) {
-                interrupted |= frame.flags & NLM_F_DUMP_INTR != 0;
+                exchange.interrupted |= frame.flags & NLM_F_DUMP_INTR != 0;
                 match frame.answer() {
-                    Some(Answer::Object(payload)) => object(payload),
-                    Some(Answer::Done) => return Ok(interrupted),
+                    Some(Answer::Object(payload)) => {
+                        exchange.datagrams += usize::from(std::mem::take(&mut is_first));
+                        object(payload);
+                    }
+                    Some(Answer::Done) => return Ok(exchange),
                     Some(Answer::Failed(failure)) => return Err(failure),
                     None => {}
                 }

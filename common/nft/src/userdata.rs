@@ -7,8 +7,8 @@
 pub const COMMENT_MAX: usize = 128;
 
 /// Two less than `NFT_USERDATA_MAXLEN` (`include/uapi/linux/netfilter/nf_tables.h`). Of an element the kernel keeps the
-/// length, and the length with its own byte, in 8 bits each (`nft_add_set_elem`, `net/netfilter/nf_tables_api.c`): measured
-/// on 6.18, it silently drops 256 bytes and refuses 255.
+/// length, and the length with its own byte, in 8 bits each (`nft_add_set_elem`, `net/netfilter/nf_tables_api.c`):
+/// measured on 6.18, it silently drops 256 bytes and refuses 255.
 const USERDATA_MAX: usize = 254;
 
 /// `NFTNL_UDATA_RULE_COMMENT`, `NFTNL_UDATA_SET_ELEM_COMMENT`.

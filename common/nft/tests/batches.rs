@@ -4,58 +4,12 @@
 
 mod support;
 
-use std::net::Ipv4Addr;
 use std::thread;
 
 use nft::{
-    Batch, COMMENT_MAX, Chain, Data, Element, Errno, Error, Key, KeyType, Nft, Proto, Result, Rule, Set, Table, Tlv,
-    Verdict, expr,
+    Batch, COMMENT_MAX, Chain, Data, Element, Errno, Error, Key, KeyType, Nft, Result, Rule, Set, Table, Verdict, expr,
 };
-use support::{nft_file, private_netns, run, table};
-
-fn v4(text: &str) -> Ipv4Addr {
-    text.parse().unwrap()
-}
-
-fn tcp(port: u16) -> Key {
-    Key::new().proto(Proto::TCP).port(port)
-}
-
-/// A map from protocol and port to address and port.
-fn map() -> Set {
-    Set::map("m", [KeyType::InetProto, KeyType::InetService], [KeyType::Ipv4Addr, KeyType::InetService])
-}
-
-fn nets() -> Set {
-    Set::new("nets", [KeyType::Ipv4Addr]).interval()
-}
-
-fn pairs() -> Set {
-    Set::new("pairs", [KeyType::Ipv4Addr, KeyType::InetService]).interval()
-}
-
-fn to_web() -> Key {
-    Key::new().ipv4(v4("10.0.0.2")).port(8080)
-}
-
-/// A table with the sets above.
-fn with_sets() -> (Nft, Table) {
-    let mut nft = private_netns();
-    let table = table();
-    let mut batch = Batch::new();
-    batch.ensure_table(&table);
-    for set in [map(), nets(), pairs()] {
-        batch.ensure_set(&table, &set);
-    }
-    nft.commit(batch).unwrap();
-    (nft, table)
-}
-
-fn add(nft: &mut Nft, table: &Table, set: &Set, elements: impl IntoIterator<Item = Element>) -> Result<()> {
-    let mut batch = Batch::new();
-    batch.add_elements(table, set, elements);
-    nft.commit(batch)
-}
+use support::{add, map, nets, nft_file, pairs, private_netns, run, table, tcp, to_web, v4, with_sets};
 
 #[test]
 fn ensure_is_content_and_add_insists() {
@@ -330,58 +284,4 @@ fn error_of_the_caller_ends_a_transaction() {
     let stop = || Error { op: "plan", object: "nothing".into(), errno: Errno::EDOM, extack: None };
     let result = nft.transaction(|_| Err::<Batch, Error>(stop()));
     assert_eq!(result, Err(stop()));
-}
-
-#[test]
-fn ten_thousand_elements_go_in_one_batch() {
-    let (mut nft, table) = with_sets();
-    let comment = "0123456789abcdef-0123456789abcdef, net: network, if: eth0, id: container";
-    let element = |port| Element::new(tcp(port)).to(to_web()).comment(comment).private(0xc0, [1, 2, 3]);
-    add(&mut nft, &table, &map(), (1..=10_000).map(element)).unwrap();
-    assert_eq!(nft.elements(&table, &map()).unwrap().len(), 10_000);
-    let tlv = Tlv { kind: 0xc0, value: vec![1, 2, 3] };
-    assert_eq!(nft.element(&table, &map(), &tcp(9_999)).unwrap().unwrap().private, Some(tlv));
-
-    // More errors than the receive buffer holds: the first one is told.
-    let error = add(&mut nft, &table, &map(), (1..=10_000).map(element)).unwrap_err();
-    assert_eq!(error.to_string(), "create element inet t m { tcp . 1 }: File exists (EEXIST)");
-
-    let mut batch = Batch::new();
-    batch.delete_elements(&table, &map(), (1..=10_000).map(element));
-    nft.commit(batch).unwrap();
-    assert_eq!(nft.elements(&table, &map()).unwrap(), []);
-}
-
-#[test]
-fn more_errors_than_the_socket_holds_tell_the_first() {
-    let (mut nft, table) = with_sets();
-    let mut batch = Batch::new();
-    for chain in 0..5_000 {
-        batch.delete_chain(&table, &format!("absent{chain}"));
-    }
-    let error = nft.commit(batch).unwrap_err();
-    assert_eq!(error.to_string(), "delete chain inet t absent0: No such file or directory (ENOENT)");
-    assert!(nft.table_exists(&table).unwrap());
-}
-
-#[test]
-fn batch_beyond_the_send_buffer_is_refused_whole() {
-    let (mut nft, table) = with_sets();
-    let comment = "c".repeat(COMMENT_MAX);
-    let elements = (0..u32::from(u16::MAX)).flat_map(|port| {
-        let comment = comment.clone();
-        [Proto::TCP, Proto::UDP, Proto::SCTP].map(move |proto| {
-            let key = Key::new().proto(proto).port(u16::try_from(port).unwrap());
-            Element::new(key).to(to_web()).comment(comment.clone())
-        })
-    });
-    // About 36 MB. Root in the initial namespace may send even that.
-    match add(&mut nft, &table, &map(), elements) {
-        Ok(()) => assert_eq!(nft.elements(&table, &map()).unwrap().len(), 3 * 65_535),
-        Err(error) => {
-            assert_eq!(error.errno, Errno::EMSGSIZE, "{error}");
-            assert!(error.extack.as_ref().unwrap().contains("net.core.wmem_max"));
-            assert_eq!(nft.elements(&table, &map()).unwrap(), []);
-        }
-    }
 }

@@ -34,8 +34,8 @@ pub(super) enum Subject {
 }
 
 impl Subject {
-    /// The name of what failed. The kernel tells the offset of an offending element since 5.14; without that it can be any
-    /// of the message.
+    /// The name of what failed. Where the kernel does not tell the offset of an offending element, as older ones do
+    /// not, it can be any of the message.
     fn name(&self, offset: Option<u32>) -> String {
         match self {
             Self::Object(object) => object.clone(),
@@ -148,7 +148,7 @@ impl Plan {
             messages.push(message);
             subjects.push((op, subject));
         }
-        // One acknowledgement tells that the kernel went through all of it. Before 6.11 BATCH_END is not acknowledged.
+        // One acknowledgement tells that the kernel went through all of it. Older kernels do not acknowledge BATCH_END.
         if let Some(last) = messages.last_mut() {
             last.flags |= NLM_F_ACK;
         }
@@ -223,7 +223,8 @@ mod tests {
         message.clone().write(1, &mut bytes);
         let Subject::Elements { elements, .. } = subject else { panic!("elements") };
         let offsets: Vec<usize> = elements.iter().map(|(offset, _)| *offset).collect();
-        // 80 stands 12 bytes into its element: behind the headers of NFTA_LIST_ELEM, NFTA_SET_ELEM_KEY, NFTA_DATA_VALUE.
+        // 80 stands 12 bytes into its element: behind the headers of NFTA_LIST_ELEM, NFTA_SET_ELEM_KEY,
+        // NFTA_DATA_VALUE.
         assert_eq!(&bytes[offsets[0] + 12..offsets[0] + 14], [0, 80]);
         assert_eq!(&bytes[offsets[2] + 12..offsets[2] + 14], [0, 82]);
         let second = u32::try_from(offsets[1]).unwrap();

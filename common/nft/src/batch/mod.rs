@@ -41,7 +41,8 @@ impl Batch {
         self.commands.is_empty() && self.refused.is_none()
     }
 
-    /// Applies only if the ruleset is still of this generation, as read with [`Nft::generation`](crate::Nft::generation).
+    /// Applies only if the ruleset is still of this generation, as read with
+    /// [`Nft::generation`](crate::Nft::generation).
     pub fn guarded_by(self, generation: Generation) -> Sealed {
         Sealed { batch: self, generation: Some(generation) }
     }

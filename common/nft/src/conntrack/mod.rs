@@ -1,7 +1,7 @@
 //! Tracked connections: listing and forgetting them.
 //!
-//! A connection keeps the translation that it began with, whatever becomes of the rules. UDP has no end that would settle it: who
-//! takes a published port away, or gives it to another, deletes the entries of that port.
+//! A connection keeps the translation that it began with, whatever becomes of the rules. UDP has no end that would
+//! settle it: who takes a published port away, or gives it to another, deletes the entries of that port.
 
 mod wire;
 
@@ -95,11 +95,8 @@ impl Conntrack {
         let decode = |payload: &[u8], entries: &mut Vec<Entry>| {
             entries.extend(wire::decode(payload).filter(|entry| filter.matches(entry)));
         };
-        let failure = match self.socket.dump(&wire::list(filter), decode) {
-            Ok(entries) => return Ok(entries),
-            Err(failure) => failure,
-        };
-        Err(failure.into_error("list", "conntrack entries"))
+        let entries = self.socket.dump(wire::list(filter), decode);
+        entries.map_err(|failure| failure.into_error("list", "conntrack entries"))
     }
 
     /// Forgets a connection; says whether it was still there. One that took its place is left alone if its id tells.

@@ -68,7 +68,8 @@ pub(super) fn delete(entry: &Entry) -> Message {
     message(entry.family().0, ConntrackMessageType::Delete, attributes)
 }
 
-/// In its general form, as `ConntrackAttribute::Other` loses the flag of a nested attribute, on which the kernel insists.
+/// In its general form, as `ConntrackAttribute::Other` loses the flag of a nested attribute, on which the kernel
+/// insists.
 fn message(family: u8, kind: ConntrackMessageType, attributes: Vec<DefaultNla>) -> Message {
     Message::conntrack(family, ConntrackMessage::Other { message_type: kind.into(), attributes })
 }

@@ -89,7 +89,8 @@ impl<T: Into<Value>> Field<T> {
 }
 
 impl<T: Address + Into<Value>> Field<T> {
-    /// Matches the addresses of a prefix. Host bits of `addr` do not matter; a length beyond the address is the address.
+    /// Matches the addresses of a prefix. Host bits of `addr` do not matter; a length beyond the address is the
+    /// address.
     pub fn within(self, addr: T, prefix_len: u8) -> Expr {
         self.prefix(CmpOp::Eq, addr, prefix_len)
     }
@@ -224,8 +225,8 @@ impl Concat {
         self.lookup(named(map), Found::Verdict)
     }
 
-    /// Sends the connection to the address, or the address and port, that a map gives: `dnat ip to .. map @m`. The type of
-    /// the map's data says which family it is for.
+    /// Sends the connection to the address, or the address and port, that a map gives: `dnat ip to .. map @m`. The type
+    /// of the map's data says which family it is for.
     pub fn dnat_to(self, map: &Set) -> Expr {
         let values = match &map.data {
             Some(SetData::Values(values)) => values.clone(),

@@ -8,8 +8,8 @@
 //! | `ip saddr . oifname @pairs` | `ip::saddr().dot(meta::oifname()).in_set(&pairs)` |
 //! | `dnat ip to meta l4proto . th dport map @m` | `meta::l4proto().dot(th::dport()).dnat_to(&m)` |
 //!
-//! An [`Expr`] stands for one such phrase. It uses registers from the first on and leaves nothing in them that a later one
-//! reads, so expressions can be combined freely; registers are not seen outside this module.
+//! An [`Expr`] stands for one such phrase. It uses registers from the first on and leaves nothing in them that a later
+//! one reads, so expressions can be combined freely; registers are not seen outside this module.
 
 mod fields;
 mod op;

@@ -48,8 +48,8 @@ pub fn counter() -> Expr {
     Expr::new([Op::Counter])
 }
 
-/// `dnat ip to ADDR:PORT` or `dnat ip6 to [ADDR]:PORT`: sends the connection there. Ports exist in some protocols only: match
-/// [`meta::l4proto`](super::meta::l4proto) before.
+/// `dnat ip to ADDR:PORT` or `dnat ip6 to [ADDR]:PORT`: sends the connection there. Ports exist in some protocols only:
+/// match [`meta::l4proto`](super::meta::l4proto) before.
 pub fn dnat(to: SocketAddr) -> Expr {
     let octets = match to.ip() {
         IpAddr::V4(addr) => addr.octets().to_vec(),

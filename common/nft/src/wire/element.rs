@@ -1,7 +1,8 @@
 //! Elements as attributes and back.
 //!
 //! A range of a lone field is two elements for the kernel: its first key, and the key behind its last with
-//! `NFT_SET_ELEM_INTERVAL_END`. A range of a concatenation is one, with `KEY` and `KEY_END`. Here both are one [`Element`].
+//! `NFT_SET_ELEM_INTERVAL_END`. A range of a concatenation is one, with `KEY` and `KEY_END`. Here both are one
+//! [`Element`].
 
 use netlink_packet_core::{DefaultNla, Emitable};
 use netlink_packet_netfilter::nftables::{

@@ -15,8 +15,8 @@ use crate::value::Nfproto;
 /// `NFT_REG32_00`, `include/uapi/linux/netfilter/nf_tables.h`
 const REG32_00: u32 = 8;
 /// `NF_DROP` and `NF_ACCEPT`, `include/uapi/linux/netfilter.h`
-const NF_DROP: u32 = 0;
-const NF_ACCEPT: u32 = 1;
+pub(super) const NF_DROP: u32 = 0;
+pub(super) const NF_ACCEPT: u32 = 1;
 /// `NFTA_VERDICT_CODE` and `NFTA_VERDICT_CHAIN`
 const VERDICT_CODE: u16 = 1;
 const VERDICT_CHAIN: u16 = 2;

@@ -7,6 +7,7 @@ use netlink_packet_netfilter::nftables::{
 };
 
 use super::attr::nested;
+use super::expr::{NF_ACCEPT, NF_DROP};
 use super::{Refusal, name};
 use crate::key::{KeyType, REGISTER_LEN, key_len};
 use crate::model::{Base, Chain, Hook, Policy, Set, SetData, Table};
@@ -28,9 +29,6 @@ const UDATA_DATA_BYTEORDER: u8 = 1;
 /// `enum byteorder` of nftables
 const BYTEORDER_HOST: u32 = 1;
 const BYTEORDER_BIG: u32 = 2;
-/// `NF_DROP` and `NF_ACCEPT`, `include/uapi/linux/netfilter.h`
-const NF_DROP: u32 = 0;
-const NF_ACCEPT: u32 = 1;
 
 /// What names a table.
 pub(crate) fn table(table: &Table) -> Result<TableMessage, Refusal> {

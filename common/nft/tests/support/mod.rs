@@ -6,11 +6,12 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use nft::{Family, Nft, Table};
+use nft::{Batch, Element, Family, Key, KeyType, Nft, Proto, Result, Set, Table};
 use nix::sched::{CloneFlags, setns, unshare};
 
 /// Moves the test's thread into a new network namespace; what it opens and starts from now on is there.
@@ -37,6 +38,56 @@ pub fn nft_file(text: &str) {
     let mut child = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     assert!(child.wait().unwrap().success(), "{text}");
+}
+
+/// An IPv4 address.
+pub fn v4(text: &str) -> Ipv4Addr {
+    text.parse().unwrap()
+}
+
+/// A port of TCP.
+pub fn tcp(port: u16) -> Key {
+    Key::new().proto(Proto::TCP).port(port)
+}
+
+/// A map from protocol and port to address and port.
+pub fn map() -> Set {
+    Set::map("m", [KeyType::InetProto, KeyType::InetService], [KeyType::Ipv4Addr, KeyType::InetService])
+}
+
+/// A set of ranges of addresses.
+pub fn nets() -> Set {
+    Set::new("nets", [KeyType::Ipv4Addr]).interval()
+}
+
+/// A set of ranges of addresses and ports.
+pub fn pairs() -> Set {
+    Set::new("pairs", [KeyType::Ipv4Addr, KeyType::InetService]).interval()
+}
+
+/// Data of the map.
+pub fn to_web() -> Key {
+    Key::new().ipv4(v4("10.0.0.2")).port(8080)
+}
+
+/// A table with the sets above.
+pub fn with_sets() -> (Nft, Table) {
+    let mut nft = private_netns();
+    let table = table();
+    let mut batch = Batch::new();
+    batch.ensure_table(&table);
+    for set in [map(), nets(), pairs()] {
+        batch.ensure_set(&table, &set);
+    }
+    nft.commit(batch).unwrap();
+    (nft, table)
+}
+
+/// Adds elements that must not be there.
+pub fn add(nft: &mut Nft, table: &Table, set: &Set, elements: impl IntoIterator<Item = Element>) -> Result<()> {
+    let mut batch = Batch::new();
+    batch.add_elements(table, set, elements);
+    nft.commit(batch)
 }
 
 /// Another network namespace, reached by a cable from the test's own.
