@@ -12,7 +12,7 @@ use nft::{Batch, Element, Ifname, Key, KeyType, Nft, Set};
 
 use crate::{
     Section, firewall,
-    homes::{Home, Homes, home_of},
+    homes::{Home, Homes, bridges_of, home_of, links_of},
     kernel,
 };
 
@@ -79,37 +79,59 @@ impl HomeSets {
 
     /// Removes everything behind `link` and its VLAN interfaces (`cni0`, `cni0.100`), unless it has ports other than
     /// `going` that need it.
-    ///
-    /// An attachment that comes at the same time has made its port before it looks for the element. If its port appears
-    /// while the elements go, they are put back: it may have seen them still.
     pub fn release_unused(&self, nft: &mut Nft, link: &str, going: &[LinkIndex]) -> Result<()> {
         if self.is_used(link, going)? {
             return Ok(());
         }
-        let mut released = Vec::new();
-        self.change(nft, |homes| {
-            released = homes.behind(link);
-            homes.without(&released)
-        })?;
-        if !released.is_empty() && self.is_used(link, going)? {
-            self.change(nft, |homes| homes.with(&released))?;
-        }
-        Ok(())
+        let homes = self.observe(nft).map_err(firewall)?.behind(link);
+        self.release(nft, &links_of(&homes), going)
     }
 
     /// Removes everything behind links that have no port that needs it.
     pub fn release_garbage(&self, nft: &mut Nft) -> Result<()> {
-        for link in self.observe(nft).map_err(firewall)?.links() {
-            self.release_unused(nft, &link, &[])?;
+        let links = self.observe(nft).map_err(firewall)?.links();
+        self.release(nft, &links, &[])
+    }
+
+    /// Removes what is behind those of `links` that are not used.
+    ///
+    /// An attachment that comes at the same time has made its port before it looks for the element. If its port appears
+    /// while the elements go, they are put back: it may have seen them still.
+    fn release(&self, nft: &mut Nft, links: &[String], going: &[LinkIndex]) -> Result<()> {
+        let unused = self.unused(links, going)?;
+        if unused.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut released = Vec::new();
+        self.change(nft, |homes| {
+            released = homes.at(&unused);
+            homes.without(&released)
+        })?;
+        let still_unused = self.unused(&unused, going)?;
+        released.retain(|home| !still_unused.contains(&home.link));
+        if released.is_empty() { Ok(()) } else { self.change(nft, |homes| homes.with(&released)) }
+    }
+
+    fn unused(&self, links: &[String], going: &[LinkIndex]) -> Result<Vec<String>> {
+        let mut unused = Vec::new();
+        for link in links {
+            if !self.is_used(link, going)? {
+                unused.push(link.clone());
+            }
+        }
+        Ok(unused)
     }
 
     fn is_used(&self, link: &str, going: &[LinkIndex]) -> Result<bool> {
-        let mut host = Rtnl::open(&here()).map_err(kernel)?;
-        let Some(link) = host.link(link).map_err(kernel)? else { return Ok(false) };
-        let stays = |port: &Link| (self.needed_by)(port) && !going.contains(&port.index);
-        Ok(host.find_port(link.index, stays).map_err(kernel)?.is_some())
+        for bridge in bridges_of(link) {
+            let mut host = Rtnl::open(&here()).map_err(kernel)?;
+            let Some(bridge) = host.link(bridge).map_err(kernel)? else { continue };
+            let stays = |port: &Link| (self.needed_by)(port) && !going.contains(&port.index);
+            if host.find_port(bridge.index, stays).map_err(kernel)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Brings the sets from the homes that they hold to those that `to` makes of them.

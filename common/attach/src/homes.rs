@@ -1,6 +1,6 @@
 //! Homes as values: subnets, and the links that they are behind. Pure.
 
-use std::net::IpAddr;
+use std::{iter, net::IpAddr};
 
 use ipnetwork::IpNetwork;
 use nft::{Element, Key, Value};
@@ -88,14 +88,15 @@ impl Homes {
         self.0.iter().filter(|home| of_bridge(&home.link)).cloned().collect()
     }
 
-    /// The links that something is behind.
-    pub(crate) fn links(&self) -> Vec<String> {
-        let mut links: Vec<String> = self.0.iter().map(|home| home.link.clone()).collect();
-        links.sort();
-        links.dedup();
-        links
+    /// Those behind one of exactly these links.
+    pub(crate) fn at(&self, links: &[String]) -> Vec<Home> {
+        self.0.iter().filter(|home| links.contains(&home.link)).cloned().collect()
     }
 
+    /// The links that something is behind.
+    pub(crate) fn links(&self) -> Vec<String> {
+        links_of(&self.0)
+    }
     /// Those that are not in `other`.
     pub(crate) fn less(&self, other: &Self) -> Vec<Home> {
         self.0.iter().filter(|home| !other.0.contains(home)).cloned().collect()
@@ -115,6 +116,19 @@ impl Homes {
         let within_another = |subnet: &IpNetwork| all.iter().any(|other| other != subnet && holds(other, subnet));
         all.iter().filter(|subnet| !within_another(subnet)).copied().collect()
     }
+}
+
+/// The links of some homes, each once.
+pub(crate) fn links_of(homes: &[Home]) -> Vec<String> {
+    let mut links: Vec<String> = homes.iter().map(|home| home.link.clone()).collect();
+    links.sort();
+    links.dedup();
+    links
+}
+
+/// The bridges whose ports may be behind `link`: itself, and those that it may be a VLAN interface of.
+pub(crate) fn bridges_of(link: &str) -> impl Iterator<Item = &str> {
+    iter::successors(Some(link), |link| link.rsplit_once('.').map(|(stem, _)| stem)).filter(|link| !link.is_empty())
 }
 
 #[cfg(test)]
@@ -149,6 +163,9 @@ mod tests {
     fn vlan_interfaces_belong_to_their_bridge() {
         let all = homes(&[("10.0.0.0/8", "br"), ("11.0.0.0/8", "br.5"), ("12.0.0.0/8", "br5")]);
         assert_eq!(all.behind("br"), homes(&[("10.0.0.0/8", "br"), ("11.0.0.0/8", "br.5")]).0);
+        assert_eq!(all.at(&["br".into()]), homes(&[("10.0.0.0/8", "br")]).0);
+        assert_eq!(bridges_of("br.5.6").collect::<Vec<_>>(), ["br.5.6", "br.5", "br"]);
+        assert_eq!(bridges_of(".5").collect::<Vec<_>>(), [".5"]);
     }
 
     #[test]

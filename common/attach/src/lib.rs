@@ -4,7 +4,7 @@
 //! * [`veth`]: the pair between host and container, found again by name and tag alone.
 //! * [`container`]: addresses, routes and settings of the interface inside.
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
-//! * [`verify`]: CHECK.
+//! * [`verify`][]: CHECK.
 
 pub mod container;
 mod error;
@@ -20,7 +20,7 @@ pub mod veth;
 pub use error::{firewall, kernel};
 pub use home_sets::{FamilySets, HomeSets};
 pub use owner::{Owner, network_hash, tag_prefix};
-pub use section::Section;
+pub use section::{Section, open_for_removal};
 
 /// The table that holds everything of ours (family `inet`, and `bridge` for what never reaches IP).
 pub const TABLE: &str = "mooring";

@@ -15,7 +15,7 @@ use nft::{
     priority,
 };
 
-use crate::{FamilySets, HomeSets, Section, TABLE, firewall, veth};
+use crate::{FamilySets, HomeSets, Section, TABLE, firewall, open_for_removal, veth};
 
 /// Everything in 224.0.0.0/4 and `ff00::/8` is a group (RFC 5771, RFC 4291).
 const GROUPS_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(224, 0, 0, 0), 4);
@@ -28,12 +28,18 @@ pub fn ensure(subnets: &[IpNetwork], link: &str) -> Result<()> {
 
 /// Whether `subnets` behind `link` are masqueraded.
 pub fn is_ensured(subnets: &[IpNetwork], link: &str) -> Result<bool> {
-    homes().covers(&mut Nft::open().map_err(firewall)?, subnets, link)
+    let (homes, mut nft) = (homes(), Nft::open().map_err(firewall)?);
+    Ok(homes.section.is_there(&mut nft)? && homes.covers(&mut nft, subnets, link)?)
 }
 
 /// Ends the masquerading of everything behind `bridge`, unless it has ports other than `going` that are attachments'.
 pub fn release_unused(bridge: &str, going: &[LinkIndex]) -> Result<()> {
-    homes().release_unused(&mut Nft::open().map_err(firewall)?, bridge, going)
+    open_for_removal()?.map_or(Ok(()), |mut nft| homes().release_unused(&mut nft, bridge, going))
+}
+
+/// Ends the masquerading of everything behind bridges that have no attachment's port.
+pub fn release_garbage() -> Result<()> {
+    open_for_removal()?.map_or(Ok(()), |mut nft| homes().release_garbage(&mut nft))
 }
 
 fn homes() -> HomeSets {

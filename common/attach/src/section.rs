@@ -1,7 +1,7 @@
 //! Parts of our table, each made whole by whoever needs it first.
 
 use cni::Result;
-use nft::{Batch, Chain, Nft, Rule, Set, Table};
+use nft::{Batch, Chain, Errno, Nft, Rule, Set, Table};
 
 use crate::firewall;
 
@@ -14,6 +14,15 @@ pub struct Section {
     pub sets: Vec<Set>,
     /// Its chains with their rules; where the first one is, all are.
     pub chains: Vec<(Chain, Vec<Rule>)>,
+}
+
+/// A connection for taking back what was made: none where the kernel has no `nf_tables`, hence nothing of ours.
+pub fn open_for_removal() -> Result<Option<Nft>> {
+    match Nft::open().and_then(|mut nft| nft.generation().map(|_| nft)) {
+        // No nfnetlink at all, or one that has not heard of generations of a ruleset.
+        Err(error) if matches!(error.errno, Errno::EPROTONOSUPPORT | Errno::EINVAL | Errno::EOPNOTSUPP) => Ok(None),
+        opened => opened.map(Some).map_err(firewall),
+    }
 }
 
 impl Section {

@@ -31,11 +31,9 @@ pub struct Pair<'a> {
 /// Code 101 if the attachment exists already, or its interface's name is taken in the container.
 pub fn add(host: &mut Rtnl, owner: &Owner, pair: &Pair<'_>, undo: &mut Undo) -> Result<Link> {
     let name = create(host, owner, pair)?;
+    let made = name.clone();
+    undo.push(format!("create veth \"{name}\""), move || remove(&made));
     let link = existing(host, &name)?;
-    let index = link.index;
-    undo.push(format!("create veth \"{name}\""), move || {
-        Rtnl::open(&here()).and_then(|mut host| host.del_link(index)).map_err(kernel)
-    });
     let tag = LinkChange { alias: Some(owner.tag()), ..LinkChange::default() };
     host.set_link(&link, &tag).map_err(kernel)?;
     Ok(link)
@@ -66,6 +64,12 @@ fn create(host: &mut Rtnl, owner: &Owner, pair: &Pair<'_>) -> Result<String> {
     }
     let names: Vec<String> = owner.link_names().collect();
     Err(Error::new(Code::InUse, format!("create veth: links of others have all names that it could take, {names:?}")))
+}
+
+fn remove(name: &str) -> Result<()> {
+    let mut host = Rtnl::open(&here()).map_err(kernel)?;
+    let link = host.link(name).map_err(kernel)?;
+    link.map_or(Ok(()), |link| host.del_link(link.index).map_err(kernel))
 }
 
 fn attached_already(owner: &Owner, link: &str) -> Error {

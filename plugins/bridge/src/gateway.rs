@@ -52,25 +52,48 @@ fn ensure_address(host: &mut Rtnl, link: &Link, wanted: &IpNetwork, force: bool)
 
 /// The interface `<bridge>.<vlan>`: one end of a pair whose other end is a port of the bridge in that VLAN.
 ///
-/// It is shared by the VLAN's containers, as the bridge is by all, and stays like it.
+/// It is shared by the VLAN's containers, as the bridge is by all, and stays like it. Whoever made it may not have come
+/// to the end: what it lacks it gets.
 fn ensure_vlan_link(host: &mut Rtnl, bridge: &Link, plan: &Plan, vlan: u16) -> Result<Link> {
     let name = plan.gateway_link();
-    if let Some(link) = host.link(&name).map_err(kernel)? {
-        return Ok(link);
+    let link = match host.link(&name).map_err(kernel)? {
+        Some(link) => link,
+        None => create_vlan_link(host, bridge, plan)?,
+    };
+    let peer = link.peer.filter(|_| link.is_kind("veth") && !link.peer_elsewhere);
+    if let Some(port) = peer.map(|peer| host.link_at(peer)).transpose().map_err(kernel)?.flatten() {
+        ensure_only_vlan(host, &port, vlan)?;
     }
+    if !link.up {
+        host.set_link(&link, &LinkChange { up: Some(true), ..LinkChange::default() }).map_err(kernel)?;
+    }
+    Ok(link)
+}
+
+fn create_vlan_link(host: &mut Rtnl, bridge: &Link, plan: &Plan) -> Result<Link> {
+    let name = plan.gateway_link();
     let [.., a, b, c, d] = Mac::random().0;
-    let port = format!("veth{a:02x}{b:02x}{c:02x}{d:02x}");
     let end = |name: &str| VethEnd { name: name.to_owned(), mac: Mac::random() };
-    let spec = VethSpec { near: end(&port), far: end(&name), mtu: plan.mtu, master: Some(bridge.index), netns: None };
+    let port = end(&format!("veth{a:02x}{b:02x}{c:02x}{d:02x}"));
+    let spec = VethSpec { near: port, far: end(&name), mtu: plan.mtu, master: Some(bridge.index), netns: None };
     match host.add_veth(&spec) {
-        Err(error) if error.is_exists() => return existing(host, &name),
+        // Another container's ADD was faster.
+        Err(error) if error.is_exists() => {}
         made => made.map_err(kernel)?,
     }
-    let (port, link) = (existing(host, &port)?, existing(host, &name)?);
-    host.del_port_vlans(&port, &[PortVlan::native(1)]).map_err(kernel)?;
-    host.add_port_vlans(&port, &[PortVlan::native(vlan)]).map_err(kernel)?;
-    host.set_link(&link, &LinkChange { up: Some(true), ..LinkChange::default() }).map_err(kernel)?;
-    Ok(link)
+    existing(host, &name)
+}
+
+fn ensure_only_vlan(host: &mut Rtnl, port: &Link, vlan: u16) -> Result<()> {
+    let wanted = PortVlan::native(vlan);
+    let present = host.port_vlans(port).map_err(kernel)?;
+    if present.contains(&wanted) {
+        return Ok(());
+    }
+    if !present.is_empty() {
+        host.del_port_vlans(port, &present).map_err(kernel)?;
+    }
+    host.add_port_vlans(port, &[wanted]).map_err(kernel)
 }
 
 /// Fails unless the gateway's interface has its addresses.

@@ -1,6 +1,10 @@
 //! The bridge and its ports.
 
-use attach::{Owner, kernel, tag_prefix, verify::failed, veth::existing};
+use attach::{
+    Owner, kernel,
+    verify::failed,
+    veth::{self, existing},
+};
 use cni::{Code, Del, Error, Interface, Result, Success};
 use net::{BridgeSpec, Link, LinkChange, Mac, Netns, Rtnl, here, sysctl};
 
@@ -17,7 +21,7 @@ pub fn ensure_bridge(host: &mut Rtnl, plan: &Plan) -> Result<Link> {
     };
     check_kind(&bridge)?;
     if plan.vlans.filtering && !bridge.vlan_filtering {
-        host.enable_vlan_filtering(&bridge).map_err(kernel)?;
+        enable_vlan_filtering(host, &bridge)?;
     }
     let change = LinkChange {
         up: (!bridge.up).then_some(true),
@@ -28,6 +32,29 @@ pub fn ensure_bridge(host: &mut Rtnl, plan: &Plan) -> Result<Link> {
         host.set_link(&bridge, &change).map_err(kernel)?;
     }
     Ok(bridge)
+}
+
+/// A kernel that was built without VLAN filtering ignores what it is told about it: look again.
+fn enable_vlan_filtering(host: &mut Rtnl, bridge: &Link) -> Result<()> {
+    host.enable_vlan_filtering(bridge).map_err(kernel)?;
+    if existing(host, &bridge.name)?.vlan_filtering {
+        return Ok(());
+    }
+    let name = &bridge.name;
+    Err(Error::new(
+        Code::Kernel,
+        format!("enable vlan filtering of bridge \"{name}\" for \"vlan\" or \"vlanTrunk\": the kernel ignores it"),
+    )
+    .details("it was built without CONFIG_BRIDGE_VLAN_FILTERING"))
+}
+
+/// Keeps the bridge's hardware address what it was: one that nobody has set follows the ports that come and go.
+pub fn pin_address(host: &mut Rtnl, bridge: &Link) -> Result<()> {
+    let now = existing(host, &bridge.name)?;
+    if now.mac == bridge.mac {
+        return Ok(());
+    }
+    host.set_link(bridge, &LinkChange { mac: bridge.mac, ..LinkChange::default() }).map_err(kernel)
 }
 
 fn create(host: &mut Rtnl, plan: &Plan) -> Result<Link> {
@@ -100,7 +127,9 @@ pub fn bridge_of(host: &mut Rtnl, ports: &[Link]) -> Result<Option<String>> {
 
 /// Removes the interface of an attachment whose host end does not carry our name: another implementation has made it.
 ///
-/// An interface whose host end carries the tag of somebody else is somebody else's.
+/// The network namespace may have an interface of that name from another network, or from the ADD of another attachment
+/// that made ours fail. It is this network's if its host end is a port of this bridge and nobody's by tag, and if its
+/// address is the one that the previous result, where there is one, tells.
 pub fn del_foreign(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
     let Some(path) = &del.netns else { return Ok(()) };
     let netns = match Netns::open(path) {
@@ -111,10 +140,17 @@ pub fn del_foreign(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
     let Some(link) = inside.link(&del.attachment.ifname).map_err(kernel)?.filter(|link| link.is_kind("veth")) else {
         return Ok(());
     };
-    let owner = Owner::new(&del.network.name, &del.attachment);
-    let alias = peer_of(host, &link)?.and_then(|peer| peer.alias);
-    let foreign = alias.is_some_and(|alias| tag_prefix(&alias).is_some() && !owner.owns(&alias));
-    if foreign { Ok(()) } else { inside.del_link(link.index).map_err(kernel) }
+    let Some(peer) = peer_of(host, &link)?.filter(|peer| !veth::is_anybodys(peer)) else { return Ok(()) };
+    let bridge = host.link(del.network.conf.bridge()).map_err(kernel)?;
+    let of_bridge = bridge.is_some_and(|bridge| peer.master == Some(bridge.index));
+    if of_bridge && may_be(&link, del) { inside.del_link(link.index).map_err(kernel) } else { Ok(()) }
+}
+
+/// Whether the previous result does not tell another hardware address of the container's interface.
+fn may_be(link: &Link, del: &Del<Conf>) -> bool {
+    let interfaces = del.network.prev_result.iter().flat_map(|result| &result.interfaces);
+    let mut told = interfaces.filter(|told| told.name == link.name && told.sandbox.is_some());
+    told.all(|told| told.mac.as_deref().is_none_or(|mac| mac.parse::<Mac>().ok() == link.mac))
 }
 
 /// The host's end of a container's link.
@@ -139,8 +175,12 @@ pub fn check_bridge(host: &mut Rtnl, plan: &Plan, prev: &Success) -> Result<Link
 }
 
 /// Fails unless the container's link is a port of the bridge with the settings that the configuration asks for.
-pub fn check_port(host: &mut Rtnl, bridge: &Link, inner: &Link, plan: &Plan) -> Result<Link> {
-    let port = peer_of(host, inner)?;
+pub fn check_port(host: &mut Rtnl, owner: &Owner, bridge: &Link, inner: &Link, plan: &Plan) -> Result<Link> {
+    let port = match veth::find(host, owner)?.pop() {
+        Some(port) => Some(port),
+        // Another implementation has made it.
+        None => peer_of(host, inner)?,
+    };
     let port = port.ok_or_else(|| failed(format!("check port of \"{}\": it is not on this host", inner.name)))?;
     let wrong = |what: &str| Err(failed(format!("check port \"{}\" of \"{}\": {what}", port.name, bridge.name)));
     if port.master != Some(bridge.index) {

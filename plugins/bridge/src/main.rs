@@ -19,7 +19,7 @@ use attach::{
     verify::{self, failed},
     veth,
 };
-use cni::{Add, Check, Code, Del, Error, Gc, Network, Plugin, Result, Status, Success, Undo, wire};
+use cni::{Add, Check, Code, Del, Error, Gc, IpConfig, Network, Plugin, Result, Status, Success, Undo, wire};
 use ipnetwork::IpNetwork;
 use net::{Errno, Link, LinkIndex, Netns, Rtnl, here};
 
@@ -49,6 +49,7 @@ impl Plugin for Bridge {
         let bridge = link::ensure_bridge(&mut host, &plan)?;
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;
+        link::pin_address(&mut host, &bridge)?;
         link::set_port(&mut host, &port, &plan)?;
         let lease = lease(&add.network, &plan, undo)?;
         let wanted = container::Wanted {
@@ -64,7 +65,7 @@ impl Plugin for Bridge {
         let routes = interface.configure(&wanted)?;
         let gateway = gateway::ensure(&mut host, &bridge, &plan, &lease.ips)?;
         if plan.masquerade {
-            masquerade_subnets(&plan, &lease, port.index, undo)?;
+            masquerade_subnets(&plan, &lease.ips, port.index, undo)?;
         }
         if plan.up {
             container::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
@@ -96,9 +97,11 @@ impl Plugin for Bridge {
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let bridge = link::check_bridge(&mut host, &plan, prev)?;
         let inner = veth::existing(&mut netns.rtnl().map_err(kernel)?, ifname)?;
-        let port = link::check_port(&mut host, &bridge, &inner, &plan)?;
-        gateway::check(&mut host, &plan, &prev.ips)?;
-        if plan.masquerade && !masquerade::is_ensured(&subnets(prev), &plan.gateway_link())? {
+        let owner = Owner::new(&check.network.name, &check.attachment);
+        let port = link::check_port(&mut host, &owner, &bridge, &inner, &plan)?;
+        let ips = ips_of(prev, ifname);
+        gateway::check(&mut host, &plan, &ips)?;
+        if plan.masquerade && !masquerade::is_ensured(&subnets(&ips), &plan.gateway_link())? {
             return Err(failed(format!("check masquerade of \"{}\": the firewall has no element for it", plan.bridge)));
         }
         if plan.spoof_check {
@@ -111,7 +114,9 @@ impl Plugin for Bridge {
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let garbage = veth::find_garbage(&mut host, &gc.network.name, &gc.keep)?;
         let bridge = gc.network.conf.bridge();
-        remove(&mut host, &garbage, bridge, || spoof::release_garbage(&gc.network.name, &gc.keep))
+        let removed = remove(&mut host, &garbage, bridge, || spoof::release_garbage(&gc.network.name, &gc.keep));
+        // The network may have had another bridge once.
+        Error::collect([removed, masquerade::release_garbage()])
     }
 
     fn status(status: &Status<Conf>) -> Result<()> {
@@ -145,19 +150,24 @@ fn lease(network: &Network<Conf>, plan: &Plan, undo: &mut Undo) -> Result<Succes
     Ok(lease)
 }
 
-fn masquerade_subnets(plan: &Plan, lease: &Success, port: LinkIndex, undo: &mut Undo) -> Result<()> {
+fn masquerade_subnets(plan: &Plan, ips: &[IpConfig], port: LinkIndex, undo: &mut Undo) -> Result<()> {
     let bridge = plan.bridge.clone();
     undo.push("masquerade", move || masquerade::release_unused(&bridge, &[port]));
-    masquerade::ensure(&subnets(lease), &plan.gateway_link())
+    masquerade::ensure(&subnets(ips), &plan.gateway_link())
 }
 
-/// The subnets of the container's own addresses.
-fn subnets(result: &Success) -> Vec<IpNetwork> {
-    let own = result.ips.iter().filter(|ip| {
-        !matches!(ip.address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local())
-            && result.interface_of(ip).is_none_or(|interface| interface.sandbox.is_some())
-    });
-    own.map(|ip| ip.address).collect()
+/// The addresses of the container's interface `ifname`; plugins behind this one may have added others.
+fn ips_of(result: &Success, ifname: &str) -> Vec<IpConfig> {
+    let is_own = |ip: &&IpConfig| {
+        result.interface_of(ip).is_none_or(|interface| interface.sandbox.is_some() && interface.name == ifname)
+    };
+    result.ips.iter().filter(is_own).cloned().collect()
+}
+
+/// What is masqueraded: no router forwards link-local addresses.
+fn subnets(ips: &[IpConfig]) -> Vec<IpNetwork> {
+    let is_local = |ip: &&IpConfig| matches!(ip.address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
+    ips.iter().filter(|ip| !is_local(ip)).map(|ip| ip.address).collect()
 }
 
 /// Removes links, rules and what only they needed. The kernel takes some 15 ms for each: they wait at the same time.

@@ -8,7 +8,7 @@ use net::{Mac, PortChange};
 
 use crate::{conf::Conf, vlan::Vlans};
 
-/// The range of MTUs of bridges and veth pairs in bytes (`ETH_MIN_MTU`, `ETH_MAX_MTU`, if_ether.h).
+/// The range of MTUs of bridges and veth pairs in bytes (`ETH_MIN_MTU`, `ETH_MAX_MTU`, `if_ether.h`).
 const MTUS: std::ops::RangeInclusive<u32> = 68..=65535;
 
 /// A checked configuration.
@@ -175,8 +175,8 @@ impl Family {
 
     /// A default route of the delegate that names no next hop gets the gateway; with none at all one is added.
     fn add_default_route(self, ips: &[IpConfig], routes: &mut Vec<Route>) {
-        let own = ips.iter().filter(|ip| Self::of(&ip.address) == self);
-        let Some(gateway) = own.filter_map(|ip| ip.gateway).next() else { return };
+        let mut own = ips.iter().filter(|ip| Self::of(&ip.address) == self);
+        let Some(gateway) = own.find_map(|ip| ip.gateway) else { return };
         let mut defaults = routes.iter_mut().filter(|route| route.is_default() && Self::of(&route.dst) == self);
         match defaults.next() {
             Some(route) => route.gw = route.gw.or(Some(gateway)),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use attach::{Owner, Section, TABLE, firewall, network_hash, tag_prefix, verify::failed};
+use attach::{Owner, Section, TABLE, firewall, network_hash, open_for_removal, tag_prefix, verify::failed};
 use cni::{Attachment, Result, Undo};
 use net::{Link, Mac};
 use nft::{
@@ -22,10 +22,17 @@ pub fn restrict(owner: &Owner, port: &Link, container: &Link, undo: &mut Undo) -
     let mut nft = Nft::open().map_err(firewall)?;
     section().ensure(&mut nft)?;
     let pair = Pair { port: port.name.clone(), mac };
-    let mut batch = Batch::new();
-    batch.ensure_elements(&table(), &ports(), [pair.port_element()?.comment(owner.tag())]);
-    batch.ensure_elements(&table(), &allowed(), [pair.allowed_element()?.comment(owner.tag())]);
-    nft.commit(batch).map_err(firewall)?;
+    let restricted = pair.port_element()?.comment(owner.tag());
+    let passing = pair.allowed_element()?.comment(owner.tag());
+    let commit = nft.transaction(|nft| {
+        // A crash may have left those of an earlier link of this name, with another address.
+        let stale = nft.element(&table(), &ports(), &restricted.key)?;
+        let mut batch = without(stale.as_slice());
+        batch.ensure_elements(&table(), &ports(), [restricted.clone()]);
+        batch.ensure_elements(&table(), &allowed(), [passing.clone()]);
+        Ok(batch)
+    });
+    commit.map_err(firewall)?;
     let owner = owner.clone();
     undo.push("restrict hardware addresses", move || release(&owner));
     Ok(())
@@ -33,7 +40,7 @@ pub fn restrict(owner: &Owner, port: &Link, container: &Link, undo: &mut Undo) -
 
 /// Removes what [`restrict`] has made for the attachment.
 pub fn release(owner: &Owner) -> Result<()> {
-    let mut nft = Nft::open().map_err(firewall)?;
+    let Some(mut nft) = open_for_removal()? else { return Ok(()) };
     let commit = nft.transaction(|nft| {
         let mut gone = Vec::new();
         for name in owner.link_names() {
@@ -41,7 +48,7 @@ pub fn release(owner: &Owner) -> Result<()> {
             gone.extend(nft.element(&table(), &ports(), &key)?);
         }
         gone.retain(|element| element.comment.as_deref().is_some_and(|tag| owner.owns(tag)));
-        without(&gone)
+        Ok(without(&gone))
     });
     commit.map_err(firewall)
 }
@@ -54,14 +61,14 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
         let prefix = element.comment.as_deref().and_then(tag_prefix);
         prefix.is_some_and(|prefix| prefix.starts_with(&hash) && !kept.contains(prefix))
     };
-    let mut nft = Nft::open().map_err(firewall)?;
+    let Some(mut nft) = open_for_removal()? else { return Ok(()) };
     let commit = nft.transaction(|nft| {
         let mut gone = match nft.elements(&table(), &ports()) {
             Err(error) if error.is_not_found() => Vec::new(),
             listed => listed?,
         };
         gone.retain(is_garbage);
-        without(&gone)
+        Ok(without(&gone))
     });
     commit.map_err(firewall)
 }
@@ -103,14 +110,14 @@ impl Pair {
 }
 
 /// The changes that remove restricted ports and their pairs.
-fn without(ports_gone: &[Element]) -> nft::Result<Batch> {
+fn without(ports_gone: &[Element]) -> Batch {
     let mut batch = Batch::new();
     for element in ports_gone {
         let pair = pair_of(element).map(|(name, mac)| Key::new().ifname(name).ether(mac));
         batch.delete_elements(&table(), &ports(), [Element::new(element.key.clone())]);
         batch.delete_elements(&table(), &allowed(), pair.map(Element::new));
     }
-    Ok(batch)
+    batch
 }
 
 fn pair_of(element: &Element) -> Option<(Ifname, [u8; 6])> {
