@@ -8,7 +8,16 @@ use netlink_packet_route::{
     address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope},
 };
 
-use crate::LinkIndex;
+use crate::{LinkIndex, answer::Answer};
+
+/// `include/uapi/linux/rtnetlink.h`
+pub(crate) const RTM_NEWADDR: u16 = 20;
+pub(crate) const RTM_DELADDR: u16 = 21;
+pub(crate) const RTM_GETADDR: u16 = 22;
+/// `include/uapi/linux/if_addr.h`
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_FLAGS: u16 = 8;
 
 /// An address on a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,23 +61,31 @@ impl Address {
         message
     }
 
-    pub(crate) fn of(message: &AddressMessage) -> Option<Self> {
+    /// The address that an answer tells of, and its link.
+    pub(crate) fn of(answer: &Answer) -> Option<(LinkIndex, Self)> {
+        // struct ifaddrmsg: family, prefix length, flags, scope, index.
+        let ([_, prefix, _, _, index @ ..], attributes) = answer.read::<8>(RTM_NEWADDR)?;
         let (mut local, mut address, mut flags) = (None, None, AddressFlags::empty());
-        for attribute in &message.attributes {
-            match attribute {
-                AddressAttribute::Local(ip) => local = Some(*ip),
-                AddressAttribute::Address(ip) => address = Some(*ip),
-                AddressAttribute::Flags(all) => flags = *all,
+        for (kind, value) in attributes.iter() {
+            match kind {
+                IFA_LOCAL => local = value.ip(),
+                IFA_ADDRESS => address = value.ip(),
+                IFA_FLAGS => flags = AddressFlags::from_bits_retain(value.u32()?),
                 _ => {}
             }
         }
-        // On point-to-point links `Address` is the peer's.
-        Some(Self {
-            ip: IpNetwork::new(local.or(address)?, message.header.prefix_len).ok()?,
-            no_dad: flags.contains(AddressFlags::Nodad),
-            tentative: flags.contains(AddressFlags::Tentative),
-            dad_failed: flags.contains(AddressFlags::Dadfailed),
-        })
+        // On point-to-point links IFA_ADDRESS is the peer's.
+        let ip = IpNetwork::new(local.or(address)?, prefix).ok()?;
+        let has = |flag| flags.contains(flag);
+        Some((
+            LinkIndex(u32::from_ne_bytes(index)),
+            Self {
+                ip,
+                no_dad: has(AddressFlags::Nodad),
+                tentative: has(AddressFlags::Tentative),
+                dad_failed: has(AddressFlags::Dadfailed),
+            },
+        ))
     }
 }
 
@@ -79,13 +96,14 @@ pub(crate) fn family(ip: &IpAddr) -> AddressFamily {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::echo;
 
     fn round_trip(text: &str, no_dad: bool) -> (AddressMessage, Option<Address>) {
         let address = Address { no_dad, ..Address::new(text.parse().unwrap()) };
         let message = address.message(LinkIndex(7));
-        let back = Address::of(&message);
-        assert_eq!(back, Some(address));
-        (message, back)
+        let back = Address::of(&echo(RTM_NEWADDR, &message));
+        assert_eq!(back, Some((LinkIndex(7), address)));
+        (message, back.map(|(_, address)| address))
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! [`Rtnl`] only sends.
 
 mod address;
+mod answer;
 mod error;
 mod link;
 mod mac;

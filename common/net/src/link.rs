@@ -3,10 +3,36 @@
 use std::fmt;
 
 use netlink_packet_route::link::{
-    InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, State,
+    InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
 };
 
-use crate::{Mac, Netns, Port};
+use crate::{
+    Mac, Netns, Port,
+    answer::{Answer, Attribute, Attributes},
+};
+
+/// `include/uapi/linux/rtnetlink.h`
+pub(crate) const RTM_NEWLINK: u16 = 16;
+pub(crate) const RTM_DELLINK: u16 = 17;
+pub(crate) const RTM_GETLINK: u16 = 18;
+pub(crate) const RTM_SETLINK: u16 = 19;
+/// `include/uapi/linux/if_link.h`
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BR_VLAN_FILTERING: u16 = 7;
+/// `include/uapi/linux/if.h`
+const IF_OPER_UP: u8 = 6;
 
 /// A link's number in its network namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,9 +86,14 @@ impl Link {
         self.kind.as_deref() == Some(kind)
     }
 
-    pub(crate) fn of(message: &LinkMessage) -> Self {
+    /// The link that an answer tells of.
+    pub(crate) fn of(answer: &Answer) -> Option<Self> {
+        // struct ifinfomsg: family, padding, type (2), index (4), flags (4), change mask (4).
+        let (header, attributes) = answer.read::<16>(RTM_NEWLINK)?;
+        let (index, flags) = header.get(4..)?.split_first_chunk()?;
+        let flags = LinkFlags::from_bits_retain(Attribute(flags).u32()?);
         let mut link = Self {
-            index: LinkIndex(message.header.index),
+            index: LinkIndex(u32::from_ne_bytes(*index)),
             name: String::new(),
             kind: None,
             mac: None,
@@ -70,43 +101,47 @@ impl Link {
             master: None,
             peer: None,
             peer_elsewhere: false,
-            up: message.header.flags.contains(LinkFlags::Up),
-            loopback: message.header.flags.contains(LinkFlags::Loopback),
-            promisc: message.header.flags.contains(LinkFlags::Promisc),
+            up: flags.contains(LinkFlags::Up),
+            loopback: flags.contains(LinkFlags::Loopback),
+            promisc: flags.contains(LinkFlags::Promisc),
             operational: false,
             alias: None,
             port: None,
             vlan_filtering: false,
         };
-        for attribute in &message.attributes {
-            match attribute {
-                LinkAttribute::IfName(name) => link.name.clone_from(name),
-                LinkAttribute::Address(octets) => link.mac = octets.as_slice().try_into().ok().map(Mac),
-                LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
-                LinkAttribute::Controller(index) => link.master = Some(LinkIndex(*index)),
-                LinkAttribute::Link(index) => link.peer = Some(LinkIndex(*index)),
-                LinkAttribute::LinkNetNsId(_) => link.peer_elsewhere = true,
-                LinkAttribute::OperState(state) => link.operational = *state == State::Up,
-                LinkAttribute::IfAlias(alias) => link.alias = Some(alias.clone()),
-                LinkAttribute::LinkInfo(infos) => link.take_infos(infos),
+        for (kind, value) in attributes.iter() {
+            match kind {
+                IFLA_IFNAME => link.name = value.text(),
+                IFLA_ADDRESS => link.mac = value.0.try_into().ok().map(Mac),
+                IFLA_MTU => link.mtu = value.u32()?,
+                IFLA_MASTER => link.master = value.u32().map(LinkIndex),
+                IFLA_LINK => link.peer = value.u32().map(LinkIndex),
+                IFLA_LINK_NETNSID => link.peer_elsewhere = true,
+                IFLA_OPERSTATE => link.operational = value.u8() == Some(IF_OPER_UP),
+                IFLA_IFALIAS => link.alias = Some(value.text()),
+                IFLA_LINKINFO => link.take_info(value.nested()),
                 _ => {}
             }
         }
-        link
+        Some(link)
     }
 
-    fn take_infos(&mut self, infos: &[LinkInfo]) {
-        for info in infos {
-            match info {
-                LinkInfo::Kind(kind) => self.kind = Some(kind.to_string()),
-                LinkInfo::Data(InfoData::Bridge(data)) => {
-                    self.vlan_filtering = data.contains(&InfoBridge::VlanFiltering(true));
-                }
-                LinkInfo::PortData(data) => self.port = Port::of(data),
-                _ => {}
-            }
+    fn take_info(&mut self, info: Attributes<'_>) {
+        self.kind = info.find(IFLA_INFO_KIND).map(Attribute::text);
+        if self.is_kind("bridge") {
+            let filtering = info.find(IFLA_INFO_DATA).and_then(|data| data.nested().find(IFLA_BR_VLAN_FILTERING));
+            self.vlan_filtering = filtering.and_then(Attribute::u8) == Some(1);
+        }
+        if info.find(IFLA_INFO_SLAVE_KIND).is_some_and(|kind| kind.text() == "bridge") {
+            self.port = info.find(IFLA_INFO_SLAVE_DATA).map(|data| Port::of(data.nested()));
         }
     }
+}
+
+/// Which link an answer is about, and what it says.
+pub(crate) fn index_and_attributes(answer: &Answer) -> Option<(LinkIndex, Attributes<'_>)> {
+    let (header, attributes) = answer.read::<16>(RTM_NEWLINK)?;
+    Some((LinkIndex(Attribute(header.get(4..)?).u32()?), attributes))
 }
 
 /// A bridge to make. It is not up yet.
@@ -270,7 +305,7 @@ mod tests {
     #[test]
     fn description_reads_back_what_was_asked_for() {
         let spec = BridgeSpec { name: "br0".into(), mac: Mac([2; 6]), mtu: Some(1400), vlan_filtering: true };
-        let link = Link::of(&spec.message());
+        let link = Link::of(&crate::answer::echo(RTM_NEWLINK, &spec.message())).unwrap();
         assert!(link.is_kind("bridge") && link.vlan_filtering);
         assert_eq!((link.name.as_str(), link.mac, link.mtu), ("br0", Some(Mac([2; 6])), 1400));
     }

@@ -3,12 +3,25 @@
 use netlink_packet_route::{
     AddressFamily,
     link::{
-        AfSpecBridge, BridgePortState, BridgeVlanInfo, BridgeVlanInfoFlags, InfoBridgePort, InfoPortData, InfoPortKind,
-        LinkAttribute, LinkInfo, LinkMessage,
+        AfSpecBridge, BridgeVlanInfo, BridgeVlanInfoFlags, InfoBridgePort, InfoPortData, InfoPortKind, LinkAttribute,
+        LinkInfo, LinkMessage,
     },
 };
 
-use crate::LinkIndex;
+use crate::{
+    LinkIndex,
+    answer::{Answer, Attribute, Attributes},
+    link::index_and_attributes as link_of,
+};
+
+/// `include/uapi/linux/if_link.h`
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_BRPORT_STATE: u16 = 1;
+const IFLA_BRPORT_MODE: u16 = 4;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
+/// `include/uapi/linux/if_bridge.h`
+const IFLA_BRIDGE_VLAN_INFO: u16 = 2;
+const BR_STATE_DISABLED: u8 = 0;
 
 /// The state of a link as a port of a bridge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,13 +35,13 @@ pub struct Port {
 }
 
 impl Port {
-    pub(crate) fn of(data: &InfoPortData) -> Option<Self> {
-        let InfoPortData::BridgePort(attributes) = data else { return None };
-        Some(Self {
-            disabled: attributes.contains(&InfoBridgePort::State(BridgePortState::Disabled)),
-            hairpin: attributes.contains(&InfoBridgePort::HairpinMode(true)),
-            isolated: attributes.contains(&InfoBridgePort::Isolated(true)),
-        })
+    pub(crate) fn of(data: Attributes<'_>) -> Self {
+        let number = |kind| data.find(kind).and_then(Attribute::u8);
+        Self {
+            disabled: number(IFLA_BRPORT_STATE) == Some(BR_STATE_DISABLED),
+            hairpin: number(IFLA_BRPORT_MODE) == Some(1),
+            isolated: number(IFLA_BRPORT_ISOLATED) == Some(1),
+        }
     }
 }
 
@@ -113,24 +126,26 @@ pub(crate) fn vlans_message(index: LinkIndex, vlans: &[PortVlan]) -> LinkMessage
     message
 }
 
-/// The VLANs of a port, as a dump of the bridge family tells them (one entry a VLAN).
-pub(crate) fn vlans_of(message: &LinkMessage) -> Vec<PortVlan> {
-    let specs = message.attributes.iter().filter_map(|attribute| match attribute {
-        LinkAttribute::AfSpecBridge(specs) => Some(specs),
-        _ => None,
-    });
-    specs
-        .flatten()
-        .filter_map(|spec| match spec {
-            AfSpecBridge::VlanInfo(info) => Some(PortVlan {
-                first: info.vid,
-                last: info.vid,
-                pvid: info.flags.contains(BridgeVlanInfoFlags::Pvid),
-                untagged: info.flags.contains(BridgeVlanInfoFlags::Untagged),
-            }),
-            _ => None,
+/// The VLANs of a port, as a dump of the bridge family tells them (one entry a VLAN), and the port.
+pub(crate) fn vlans_of(answer: &Answer) -> Option<(LinkIndex, Vec<PortVlan>)> {
+    let (index, attributes) = link_of(answer)?;
+    let entries =
+        attributes.iter().filter(|(kind, _)| *kind == IFLA_AF_SPEC).flat_map(|(_, spec)| spec.nested().iter());
+    let vlan = |value: Attribute<'_>| {
+        // struct bridge_vlan_info: flags, vid.
+        let (flags, id) = value.0.split_first_chunk()?;
+        let flags = BridgeVlanInfoFlags::from_bits_retain(u16::from_ne_bytes(*flags));
+        let id = u16::from_ne_bytes(*id.first_chunk()?);
+        let has = |flag| flags.contains(flag);
+        Some(PortVlan {
+            first: id,
+            last: id,
+            pvid: has(BridgeVlanInfoFlags::Pvid),
+            untagged: has(BridgeVlanInfoFlags::Untagged),
         })
-        .collect()
+    };
+    let vlans = entries.filter(|(kind, _)| *kind == IFLA_BRIDGE_VLAN_INFO).filter_map(|(_, value)| vlan(value));
+    Some((index, vlans.collect()))
 }
 
 #[cfg(test)]
@@ -155,7 +170,8 @@ mod tests {
     #[test]
     fn vlans_read_back() {
         let vlans = [PortVlan::native(5), PortVlan::tagged(7, 7)];
-        assert_eq!(vlans_of(&vlans_message(LinkIndex(4), &vlans)), vlans);
+        let answer = crate::answer::echo(crate::link::RTM_NEWLINK, &vlans_message(LinkIndex(4), &vlans));
+        assert_eq!(vlans_of(&answer), Some((LinkIndex(4), vlans.to_vec())));
     }
 
     #[test]

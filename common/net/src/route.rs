@@ -3,11 +3,30 @@
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType,
+use netlink_packet_route::{
+    AddressFamily,
+    route::{RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType},
 };
 
-use crate::{LinkIndex, address::family};
+use crate::{
+    LinkIndex,
+    address::family,
+    answer::{Answer, Attribute},
+};
+
+/// `include/uapi/linux/rtnetlink.h`
+pub(crate) const RTM_NEWROUTE: u16 = 24;
+pub(crate) const RTM_GETROUTE: u16 = 26;
+const RTN_UNICAST: u8 = 1;
+const RTN_LOCAL: u8 = 2;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_METRICS: u16 = 8;
+const RTA_TABLE: u16 = 15;
+const RTAX_MTU: u16 = 2;
+const RTAX_ADVMSS: u16 = 8;
 
 /// `RT_TABLE_MAIN`.
 pub const MAIN_TABLE: u32 = RouteHeader::RT_TABLE_MAIN as u32;
@@ -70,43 +89,33 @@ impl Route {
         if self.gw.is_none() && self.dst.is_ipv4() { RouteScope::Link } else { RouteScope::Universe }
     }
 
-    /// What a dump says; `None` for what is not a unicast route through one link.
-    pub(crate) fn of(message: &RouteMessage) -> Option<Self> {
-        if message.header.kind != RouteType::Unicast {
+    /// The route that an answer tells of; `None` for what is not a unicast route through one link.
+    pub(crate) fn of(answer: &Answer) -> Option<Self> {
+        // struct rtmsg: family, destination and source prefix lengths, tos, table, protocol, scope, type, flags.
+        let ([family, prefix, _, _, table, _, scope, kind, ..], attributes) = answer.read::<12>(RTM_NEWROUTE)?;
+        if kind != RTN_UNICAST {
             return None;
         }
-        let any = if message.header.address_family == netlink_packet_route::AddressFamily::Inet {
-            IpAddr::from([0; 4])
-        } else {
-            IpAddr::from([0; 16])
-        };
-        let mut dst = any;
-        let mut route = Self::new(any.into(), None, LinkIndex(0));
-        route.table = u32::from(message.header.table);
-        route.scope = Some(message.header.scope.into());
-        for attribute in &message.attributes {
-            match attribute {
-                RouteAttribute::Destination(to) => dst = ip(to)?,
-                RouteAttribute::Gateway(gw) => route.gw = ip(gw),
-                RouteAttribute::Oif(index) => route.link = LinkIndex(*index),
-                RouteAttribute::Priority(metric) => route.metric = Some(*metric),
-                RouteAttribute::Table(table) => route.table = *table,
-                RouteAttribute::Metrics(metrics) => route.take_metrics(metrics),
+        let v4 = family == u8::from(AddressFamily::Inet);
+        let mut dst = if v4 { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+        let mut route = Self::new(dst.into(), None, LinkIndex(0));
+        (route.table, route.scope) = (u32::from(table), Some(scope));
+        for (kind, value) in attributes.iter() {
+            match kind {
+                RTA_DST => dst = value.ip()?,
+                RTA_GATEWAY => route.gw = value.ip(),
+                RTA_OIF => route.link = LinkIndex(value.u32()?),
+                RTA_PRIORITY => route.metric = value.u32(),
+                RTA_TABLE => route.table = value.u32()?,
+                RTA_METRICS => {
+                    route.mtu = value.nested().find(RTAX_MTU).and_then(Attribute::u32);
+                    route.advmss = value.nested().find(RTAX_ADVMSS).and_then(Attribute::u32);
+                }
                 _ => {}
             }
         }
-        route.dst = IpNetwork::new(dst, message.header.destination_prefix_length).ok()?;
+        route.dst = IpNetwork::new(dst, prefix).ok()?;
         (route.link != LinkIndex(0)).then_some(route)
-    }
-
-    fn take_metrics(&mut self, metrics: &[RouteMetric]) {
-        for metric in metrics {
-            match metric {
-                RouteMetric::Mtu(mtu) => self.mtu = Some(*mtu),
-                RouteMetric::Advmss(advmss) => self.advmss = Some(*advmss),
-                _ => {}
-            }
-        }
     }
 }
 
@@ -120,25 +129,15 @@ pub(crate) fn question(dst: IpAddr) -> RouteMessage {
 }
 
 /// The link of that route, and whether it ends on this host.
-pub(crate) fn answer(message: &RouteMessage) -> Option<(LinkIndex, bool)> {
-    let oif = message.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Oif(index) => Some(LinkIndex(*index)),
-        _ => None,
-    });
-    oif.map(|oif| (oif, message.header.kind == RouteType::Local))
-}
-
-fn ip(address: &RouteAddress) -> Option<IpAddr> {
-    match address {
-        RouteAddress::Inet(v4) => Some((*v4).into()),
-        RouteAddress::Inet6(v6) => Some((*v6).into()),
-        _ => None,
-    }
+pub(crate) fn destination(answer: &Answer) -> Option<(LinkIndex, bool)> {
+    let ([.., kind, _, _, _, _], attributes) = answer.read::<12>(RTM_NEWROUTE)?;
+    Some((LinkIndex(attributes.find(RTA_OIF)?.u32()?), kind == RTN_LOCAL))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::echo;
 
     #[test]
     fn every_attribute_survives_the_way_to_the_kernel_and_back() {
@@ -150,7 +149,7 @@ mod tests {
             advmss: Some(1360),
             ..Route::new("10.0.0.0/8".parse().unwrap(), Some("10.1.0.1".parse().unwrap()), LinkIndex(3))
         };
-        assert_eq!(Route::of(&route.message()), Some(route));
+        assert_eq!(Route::of(&echo(RTM_NEWROUTE, &route.message())), Some(route));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::{net::IpAddr, ops::ControlFlow};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{Emitable, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
-    AddressFamily, RouteNetlinkMessage,
+    AddressFamily,
     address::AddressMessage,
     link::{LinkAttribute, LinkExtentMask, LinkMessage},
     route::RouteMessage,
@@ -13,9 +13,16 @@ use nix::errno::Errno;
 
 use crate::{
     Address, BridgeSpec, Error, Inside, Link, LinkChange, LinkIndex, PortChange, PortVlan, Result, Route, VethSpec,
-    link, port, route,
+    address::{RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR},
+    link::{self, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK},
+    port,
+    route::{self, RTM_GETROUTE, RTM_NEWROUTE},
     socket::{Conversation, Failure},
 };
+
+/// How the kernel says that a packet would not go anywhere: no route, or one of type `unreachable`, `blackhole` or
+/// `prohibit` (`fib_props` in `net/ipv4/fib_semantics.c`).
+const NO_ROUTE: [Errno; 4] = [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::EINVAL, Errno::EACCES];
 
 /// A socket to the links, addresses and routes of one network namespace.
 #[derive(Debug)]
@@ -47,8 +54,8 @@ impl Rtnl {
     }
 
     fn get_link(&mut self, question: LinkMessage, doing: impl FnOnce() -> String) -> Result<Option<Link>> {
-        match self.conversation.request(RouteNetlinkMessage::GetLink(question), 0) {
-            Ok(answers) => Ok(answers.iter().find_map(as_link)),
+        match self.conversation.request(RTM_GETLINK, &question, 0) {
+            Ok(answers) => Ok(answers.iter().find_map(Link::of)),
             Err(failure) if failure.errno == Errno::ENODEV => Ok(None),
             Err(failure) => Err(failure.of(doing())),
         }
@@ -56,17 +63,17 @@ impl Rtnl {
 
     /// Every link.
     pub fn links(&mut self) -> Result<Vec<Link>> {
-        let answers = self.conversation.dump(&RouteNetlinkMessage::GetLink(link::question(None)));
-        Ok(answers.map_err(|failure| failure.of("list links"))?.iter().filter_map(as_link).collect())
+        let answers = self.conversation.dump(RTM_GETLINK, &link::question(None));
+        Ok(answers.map_err(|failure| failure.of("list links"))?.iter().filter_map(Link::of).collect())
     }
 
     /// The first port of a bridge that `wanted` wants. Stops there: the cost does not grow with the ports behind it.
     pub fn find_port(self, bridge: LinkIndex, mut wanted: impl FnMut(&Link) -> bool) -> Result<Option<Link>> {
         let mut found = None;
         let question = link::question(Some(LinkAttribute::Controller(bridge.0)));
-        let searched = self.conversation.search(RouteNetlinkMessage::GetLink(question), |answer| {
+        let searched = self.conversation.search(RTM_GETLINK, &question, |answer| {
             // Kernels before 4.6 do not filter by master.
-            found = as_link(&answer).filter(|link| link.master == Some(bridge) && wanted(link));
+            found = Link::of(&answer).filter(|link| link.master == Some(bridge) && wanted(link));
             if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         searched.map(|()| found).map_err(|failure| failure.of(format!("list ports of link {bridge}")))
@@ -74,19 +81,19 @@ impl Rtnl {
 
     /// Makes a bridge; fails if the name is taken.
     pub fn add_bridge(&mut self, spec: &BridgeSpec) -> Result<()> {
-        self.create(RouteNetlinkMessage::NewLink(spec.message()), || format!("create bridge \"{}\"", spec.name))
+        self.create(RTM_NEWLINK, &spec.message(), || format!("create bridge \"{}\"", spec.name))
     }
 
     /// Makes a bridge look at VLAN tags.
     pub fn enable_vlan_filtering(&mut self, bridge: &Link) -> Result<()> {
-        self.act(RouteNetlinkMessage::NewLink(link::vlan_filtering_message(bridge.index)), || {
+        self.act(RTM_NEWLINK, &link::vlan_filtering_message(bridge.index), || {
             format!("enable vlan filtering of bridge \"{}\"", bridge.name)
         })
     }
 
     /// Makes a veth pair; fails if one of the names is taken.
     pub fn add_veth(&mut self, spec: &VethSpec<'_>) -> Result<()> {
-        self.create(RouteNetlinkMessage::NewLink(spec.message()), || {
+        self.create(RTM_NEWLINK, &spec.message(), || {
             let place = spec.netns.map(|netns| format!(" in {}", netns.path().display())).unwrap_or_default();
             format!("create veth \"{}\" with peer \"{}\"{place}", spec.near.name, spec.far.name)
         })
@@ -94,34 +101,32 @@ impl Rtnl {
 
     /// Changes a link.
     pub fn set_link(&mut self, link: &Link, change: &LinkChange) -> Result<()> {
-        self.act(RouteNetlinkMessage::SetLink(change.message(link.index)), || format!("change link \"{}\"", link.name))
+        self.act(RTM_SETLINK, &change.message(link.index), || format!("change link \"{}\"", link.name))
     }
 
     /// Changes a port of a bridge.
     pub fn set_port(&mut self, link: &Link, change: PortChange) -> Result<()> {
-        self.act(RouteNetlinkMessage::NewLink(change.message(link.index)), || {
-            format!("change bridge port \"{}\"", link.name)
-        })
+        self.act(RTM_NEWLINK, &change.message(link.index), || format!("change bridge port \"{}\"", link.name))
     }
 
     /// Removes a link; one that has gone is removed.
     pub fn del_link(&mut self, index: LinkIndex) -> Result<()> {
         let mut message = LinkMessage::default();
         message.header.index = index.0;
-        let deleted = self.act(RouteNetlinkMessage::DelLink(message), || format!("delete link {index}"));
+        let deleted = self.act(RTM_DELLINK, &message, || format!("delete link {index}"));
         deleted.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
     }
 
     /// Adds a port, or a bridge itself, to VLANs.
     pub fn add_port_vlans(&mut self, link: &Link, vlans: &[PortVlan]) -> Result<()> {
-        self.act(RouteNetlinkMessage::SetLink(port::vlans_message(link.index, vlans)), || {
+        self.act(RTM_SETLINK, &port::vlans_message(link.index, vlans), || {
             format!("add bridge port \"{}\" to vlans", link.name)
         })
     }
 
     /// Removes a port from VLANs.
     pub fn del_port_vlans(&mut self, link: &Link, vlans: &[PortVlan]) -> Result<()> {
-        self.act(RouteNetlinkMessage::DelLink(port::vlans_message(link.index, vlans)), || {
+        self.act(RTM_DELLINK, &port::vlans_message(link.index, vlans), || {
             format!("remove bridge port \"{}\" from vlans", link.name)
         })
     }
@@ -131,13 +136,10 @@ impl Rtnl {
         let mut question = LinkMessage::default();
         question.header.interface_family = AddressFamily::Bridge;
         question.attributes = vec![LinkAttribute::ExtMask(vec![LinkExtentMask::Brvlan])];
-        let answers = self.conversation.dump(&RouteNetlinkMessage::GetLink(question));
+        let answers = self.conversation.dump(RTM_GETLINK, &question);
         let answers = answers.map_err(|failure| failure.of(format!("list vlans of \"{}\"", link.name)))?;
-        let own = answers.iter().find_map(|answer| match answer {
-            RouteNetlinkMessage::NewLink(message) if message.header.index == link.index.0 => Some(message),
-            _ => None,
-        });
-        Ok(own.map(port::vlans_of).unwrap_or_default())
+        let own = answers.iter().filter_map(port::vlans_of).find(|(index, _)| *index == link.index);
+        Ok(own.map(|(_, vlans)| vlans).unwrap_or_default())
     }
 
     // Addresses.
@@ -146,26 +148,23 @@ impl Rtnl {
     pub fn addresses(&mut self, link: &Link) -> Result<Vec<Address>> {
         let mut message = AddressMessage::default();
         message.header.index = link.index.0;
-        let answers = self.conversation.dump(&RouteNetlinkMessage::GetAddress(message));
+        let answers = self.conversation.dump(RTM_GETADDR, &message);
         let answers = answers.map_err(|failure| failure.of(format!("list addresses of \"{}\"", link.name)))?;
         // Kernels before 4.20 do not filter by link.
-        let of_link = answers.iter().filter_map(|answer| match answer {
-            RouteNetlinkMessage::NewAddress(message) if message.header.index == link.index.0 => Address::of(message),
-            _ => None,
-        });
-        Ok(of_link.collect())
+        let of_link = answers.iter().filter_map(Address::of).filter(|(index, _)| *index == link.index);
+        Ok(of_link.map(|(_, address)| address).collect())
     }
 
     /// Adds an address to a link; fails if it has it.
     pub fn add_address(&mut self, link: &Link, address: &Address) -> Result<()> {
-        self.create(RouteNetlinkMessage::NewAddress(address.message(link.index)), || {
+        self.create(RTM_NEWADDR, &address.message(link.index), || {
             format!("add address {} to \"{}\"", address.ip, link.name)
         })
     }
 
     /// Removes an address from a link; one that has gone is removed.
     pub fn del_address(&mut self, link: &Link, address: &Address) -> Result<()> {
-        let deleted = self.act(RouteNetlinkMessage::DelAddress(address.message(link.index)), || {
+        let deleted = self.act(RTM_DELADDR, &address.message(link.index), || {
             format!("delete address {} of \"{}\"", address.ip, link.name)
         });
         deleted.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
@@ -179,59 +178,42 @@ impl Rtnl {
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             let mut message = RouteMessage::default();
             message.header.address_family = family;
-            let answers = self.conversation.dump(&RouteNetlinkMessage::GetRoute(message));
+            let answers = self.conversation.dump(RTM_GETROUTE, &message);
             let answers = answers.map_err(|failure| failure.of("list routes"))?;
-            routes.extend(answers.iter().filter_map(|answer| match answer {
-                RouteNetlinkMessage::NewRoute(message) => Route::of(message),
-                _ => None,
-            }));
+            routes.extend(answers.iter().filter_map(Route::of));
         }
         Ok(routes)
     }
 
     /// Where a packet to `dst` goes: the link, and whether that is this host itself. `None` if there is no route.
     pub fn route_to(&mut self, dst: IpAddr) -> Result<Option<(LinkIndex, bool)>> {
-        let question = RouteNetlinkMessage::GetRoute(route::question(dst));
-        match self.conversation.request(question, 0) {
-            Ok(answers) => Ok(answers.iter().find_map(|answer| match answer {
-                RouteNetlinkMessage::NewRoute(message) => route::answer(message),
-                _ => None,
-            })),
-            Err(failure) if matches!(failure.errno, Errno::ENETUNREACH | Errno::EHOSTUNREACH) => Ok(None),
+        match self.conversation.request(RTM_GETROUTE, &route::question(dst), 0) {
+            Ok(answers) => Ok(answers.iter().find_map(route::destination)),
+            Err(failure) if NO_ROUTE.contains(&failure.errno) => Ok(None),
             Err(failure) => Err(failure.of(format!("find route to {dst}"))),
         }
     }
 
     /// Adds a route; fails if there is one to the same destination with the same metric.
     pub fn add_route(&mut self, route: &Route) -> Result<()> {
-        self.create(RouteNetlinkMessage::NewRoute(route.message()), || {
+        self.create(RTM_NEWROUTE, &route.message(), || {
             let via = route.gw.map(|gw| format!(" via {gw}")).unwrap_or_default();
             format!("add route to {}{via}", route.dst)
         })
     }
 
-    fn create(&mut self, message: RouteNetlinkMessage, doing: impl FnOnce() -> String) -> Result<()> {
-        self.send(message, NLM_F_CREATE | NLM_F_EXCL, doing)
+    fn create(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
+        let created = self.conversation.request(kind, message, NLM_F_CREATE | NLM_F_EXCL);
+        created.map(drop).map_err(|failure| failure.of(doing()))
     }
 
-    fn act(&mut self, message: RouteNetlinkMessage, doing: impl FnOnce() -> String) -> Result<()> {
-        self.send(message, 0, doing)
-    }
-
-    fn send(&mut self, message: RouteNetlinkMessage, flags: u16, doing: impl FnOnce() -> String) -> Result<()> {
-        self.conversation.request(message, flags).map(drop).map_err(|failure| failure.of(doing()))
+    fn act(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
+        self.conversation.request(kind, message, 0).map(drop).map_err(|failure| failure.of(doing()))
     }
 }
 
 impl Failure {
     fn of(self, doing: impl Into<String>) -> Error {
         Error { doing: doing.into(), errno: self.errno, extack: self.extack }
-    }
-}
-
-fn as_link(answer: &RouteNetlinkMessage) -> Option<Link> {
-    match answer {
-        RouteNetlinkMessage::NewLink(message) => Some(Link::of(message)),
-        _ => None,
     }
 }

@@ -3,12 +3,13 @@
 use std::{io, ops::ControlFlow};
 
 use netlink_packet_core::{
-    ErrorMessage, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_MULTIPART, NLM_F_REQUEST,
-    NLMSG_ERROR, NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator,
+    Emitable, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE,
+    NLMSG_ERROR, NetlinkBuffer, NetlinkHeader,
 };
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
+
+use crate::answer::{Answer, Attribute, Attributes};
 
 /// `NLMSGERR_ATTR_MSG` (include/uapi/linux/netlink.h).
 const EXTACK_MESSAGE: u16 = 1;
@@ -26,7 +27,7 @@ pub(crate) struct Failure {
     pub(crate) extack: Option<String>,
 }
 
-type Answer<T> = Result<T, Failure>;
+type Outcome<T> = Result<T, Failure>;
 
 #[derive(Debug)]
 pub(crate) struct Conversation {
@@ -49,9 +50,9 @@ impl Conversation {
         Ok(Self { socket, buffer: Vec::with_capacity(BUFFER), sequence: 0 })
     }
 
-    /// Sends one request and waits until it is done; returns what came back before the acknowledgement.
-    pub(crate) fn request(&mut self, message: RouteNetlinkMessage, flags: u16) -> Answer<Vec<RouteNetlinkMessage>> {
-        self.send(message, flags | NLM_F_ACK)?;
+    /// Sends one request of type `kind` and waits until it is done; returns what came back before the acknowledgement.
+    pub(crate) fn request(&mut self, kind: u16, message: &impl Emitable, flags: u16) -> Outcome<Vec<Answer>> {
+        self.send(kind, message, flags | NLM_F_ACK)?;
         let mut answers = Vec::new();
         self.receive(|answer| {
             answers.push(answer);
@@ -61,11 +62,11 @@ impl Conversation {
     }
 
     /// Reads all objects that match. A dump during which something changed is begun again.
-    pub(crate) fn dump(&mut self, message: &RouteNetlinkMessage) -> Answer<Vec<RouteNetlinkMessage>> {
+    pub(crate) fn dump(&mut self, kind: u16, message: &impl Emitable) -> Outcome<Vec<Answer>> {
         let mut answers = Vec::new();
         for _ in 0..DUMP_TRIES {
             answers.clear();
-            self.send(message.clone(), NLM_F_DUMP)?;
+            self.send(kind, message, NLM_F_DUMP)?;
             let whole = self.receive(|answer| {
                 answers.push(answer);
                 ControlFlow::Continue(())
@@ -80,22 +81,26 @@ impl Conversation {
     /// Looks through the objects that match until `found` breaks. The rest of the dump dies with the socket.
     pub(crate) fn search(
         mut self,
-        message: RouteNetlinkMessage,
-        found: impl FnMut(RouteNetlinkMessage) -> ControlFlow<()>,
-    ) -> Answer<()> {
-        self.send(message, NLM_F_DUMP)?;
+        kind: u16,
+        message: &impl Emitable,
+        found: impl FnMut(Answer) -> ControlFlow<()>,
+    ) -> Outcome<()> {
+        self.send(kind, message, NLM_F_DUMP)?;
         self.receive(found).map(drop)
     }
 
-    fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> Answer<()> {
+    fn send(&mut self, kind: u16, message: &impl Emitable, flags: u16) -> Outcome<()> {
         self.sequence = self.sequence.wrapping_add(1);
+        let length = HEADER + message.buffer_len();
         let mut header = NetlinkHeader::default();
+        header.length = u32::try_from(length).map_err(|_| Failure::from(Errno::EMSGSIZE))?;
+        header.message_type = kind;
         header.flags = NLM_F_REQUEST | flags;
         header.sequence_number = self.sequence;
-        let mut packet = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(message));
-        packet.finalize();
-        let mut bytes = vec![0; packet.buffer_len()];
-        packet.serialize(&mut bytes);
+        let mut bytes = vec![0; length];
+        let (head, body) = bytes.split_at_mut(HEADER);
+        header.emit(head);
+        message.emit(body);
         loop {
             match self.socket.send(&bytes, 0) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -106,38 +111,32 @@ impl Conversation {
     }
 
     /// Hands every answer to `each` until the request is done. Returns whether nothing changed meanwhile.
-    fn receive(&mut self, mut each: impl FnMut(RouteNetlinkMessage) -> ControlFlow<()>) -> Answer<bool> {
+    fn receive(&mut self, mut each: impl FnMut(Answer) -> ControlFlow<()>) -> Outcome<bool> {
         let mut undisturbed = true;
         loop {
             self.fill()?;
             let mut rest = self.buffer.as_slice();
-            while rest.len() >= HEADER {
-                let packet =
-                    NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|error| garbled(&error))?;
-                let length = usize::try_from(packet.header.length).unwrap_or(usize::MAX).next_multiple_of(4);
-                rest = rest.get(length..).unwrap_or_default();
-                if packet.header.sequence_number != self.sequence {
+            while let Some((packet, behind)) = next(rest)? {
+                rest = behind;
+                if packet.sequence != self.sequence {
                     continue;
                 }
-                undisturbed &= packet.header.flags & NLM_F_DUMP_INTR == 0;
-                let (header, payload) = packet.into_parts();
-                match payload {
-                    NetlinkPayload::Error(error) => return finished(&header, &error).map(|()| undisturbed),
-                    NetlinkPayload::Done(done) if done.code < 0 => {
-                        return Err(Failure::from(Errno::from_raw(-done.code)));
+                undisturbed &= packet.flags & NLM_F_DUMP_INTR == 0;
+                match packet.kind {
+                    NLMSG_ERROR => return packet.acknowledgement().map(|()| undisturbed),
+                    NLMSG_DONE => return packet.end_of_dump().map(|()| undisturbed),
+                    kind => {
+                        let answer = Answer { kind, payload: packet.payload.to_vec() };
+                        if let ControlFlow::Break(()) = each(answer) {
+                            return Ok(undisturbed);
+                        }
                     }
-                    NetlinkPayload::Done(_) => return Ok(undisturbed),
-                    NetlinkPayload::InnerMessage(answer) => match each(answer) {
-                        ControlFlow::Break(()) => return Ok(undisturbed),
-                        ControlFlow::Continue(()) => {}
-                    },
-                    _ => {}
                 }
             }
         }
     }
 
-    fn fill(&mut self) -> Answer<()> {
+    fn fill(&mut self) -> Outcome<()> {
         self.buffer.clear();
         loop {
             match self.socket.recv(&mut self.buffer, 0) {
@@ -160,27 +159,58 @@ fn failed(error: &io::Error) -> Failure {
     Failure::from(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))
 }
 
-fn garbled(error: &netlink_packet_core::DecodeError) -> Failure {
-    Failure { errno: Errno::EBADMSG, extack: Some(error.to_string()) }
+/// A message with its netlink header taken apart.
+struct Packet<'a> {
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    payload: &'a [u8],
 }
 
-fn finished(header: &NetlinkHeader, error: &ErrorMessage) -> Answer<()> {
-    match error.code {
-        None => Ok(()),
-        Some(code) => Err(Failure { errno: Errno::from_raw(-code.get()), extack: explanation(header, error) }),
+/// The first message of what was received, and what is behind it.
+fn next(bytes: &[u8]) -> Outcome<Option<(Packet<'_>, &[u8])>> {
+    if bytes.is_empty() {
+        return Ok(None);
     }
+    let garbled = || Failure::from(Errno::EBADMSG);
+    let buffer = NetlinkBuffer::new_checked(bytes).map_err(|_| garbled())?;
+    let length = usize::try_from(buffer.length()).map_err(|_| garbled())?;
+    let packet = Packet {
+        kind: buffer.message_type(),
+        flags: buffer.flags(),
+        sequence: buffer.sequence_number(),
+        payload: bytes.get(HEADER..length).ok_or_else(garbled)?,
+    };
+    Ok(Some((packet, bytes.get(length.next_multiple_of(4)..).unwrap_or_default())))
 }
 
-/// The text of an extended acknowledgement: behind the request's header, or behind the whole request.
-fn explanation(header: &NetlinkHeader, error: &ErrorMessage) -> Option<String> {
-    debug_assert!(header.message_type == NLMSG_ERROR && header.flags & NLM_F_MULTIPART == 0);
-    if header.flags & NLM_F_ACK_TLVS == 0 {
-        return None;
+impl Packet<'_> {
+    /// The negated error number that the payload begins with (`struct nlmsgerr`, and what follows `NLMSG_DONE`).
+    fn errno(&self) -> Option<Errno> {
+        let code = self.payload.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes))?;
+        (code < 0).then(|| Errno::from_raw(code.wrapping_neg()))
     }
-    let request = error.header.first_chunk::<4>().map(|length| u32::from_ne_bytes(*length))?;
-    let skipped =
-        if header.flags & NLM_F_CAPPED == 0 { usize::try_from(request).ok()?.next_multiple_of(4) } else { HEADER };
-    let attributes = error.header.get(skipped..)?;
-    let text = NlasIterator::new(attributes).flatten().find(|attribute| attribute.kind() == EXTACK_MESSAGE)?;
-    Some(String::from_utf8_lossy(text.value()).trim_end_matches('\0').to_owned())
+
+    fn acknowledgement(&self) -> Outcome<()> {
+        match self.errno() {
+            None => Ok(()),
+            Some(errno) => Err(Failure { errno, extack: self.explanation() }),
+        }
+    }
+
+    fn end_of_dump(&self) -> Outcome<()> {
+        self.errno().map_or(Ok(()), |errno| Err(Failure::from(errno)))
+    }
+
+    /// The text of an extended acknowledgement: behind the request's header, or behind the whole request.
+    fn explanation(&self) -> Option<String> {
+        if self.flags & NLM_F_ACK_TLVS == 0 {
+            return None;
+        }
+        let request = self.payload.get(4..)?;
+        let length = request.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))?;
+        let skipped =
+            if self.flags & NLM_F_CAPPED == 0 { usize::try_from(length).ok()?.next_multiple_of(4) } else { HEADER };
+        Attributes(request.get(skipped..)?).find(EXTACK_MESSAGE).map(Attribute::text)
+    }
 }
