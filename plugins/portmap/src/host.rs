@@ -1,31 +1,42 @@
 //! What the host needs beside rules: 127.0.0.1 that may be routed, hairpins, and no memory of earlier connections.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
 
 use attach::{Owner, firewall, kernel, veth};
-use cni::{Result, Success, Undo};
+use cni::{Error, Result, Success, Undo};
+use ipnetwork::IpNetwork;
 use net::{Link, LinkIndex, PortChange, Rtnl, here, sysctl};
 use nft::{
-    Batch, Element, Ifname, Nft, Proto,
+    Batch, Element, Ifname, Nfproto, Nft, Proto, Value,
     conntrack::{Conntrack, Entry, Filter},
 };
 
 use crate::{
-    plan::{Addresses, Published},
-    rules::{self, localnet_links, table},
+    plan::Published,
+    rules::{self, Led, localnet_links, table},
 };
 
-/// The links of the host that a result tells of, without bridges.
-pub fn links(host: &mut Rtnl, prev: &Success) -> Result<Vec<Link>> {
+/// The links of the host that are the attachment's: those that the result tells of, but for bridges. Results before
+/// 0.3.0 tell of none.
+pub fn links(host: &mut Rtnl, owner: &Owner, prev: &Success) -> Result<Vec<Link>> {
     let mut links = Vec::new();
-    for told in prev.interfaces.iter().filter(|told| told.sandbox.is_none()) {
-        links.extend(host.link(&told.name).map_err(kernel)?.filter(|link| !link.is_kind("bridge")));
+    for name in told(prev) {
+        links.extend(host.link(&name).map_err(kernel)?.filter(|link| !link.is_kind("bridge")));
     }
-    Ok(links)
+    if links.is_empty() { veth::find(host, owner) } else { Ok(links) }
+}
+
+/// The names of the host's links that a result tells of.
+pub fn told(prev: &Success) -> Vec<String> {
+    let of_host = prev.interfaces.iter().filter(|told| told.sandbox.is_none());
+    of_host.map(|told| told.name.clone()).collect()
 }
 
 /// The link by which the container's address is reached: a bridge, or the host's end of its pair.
-pub fn link_to(host: &mut Rtnl, address: IpAddr) -> Result<Option<Link>> {
+fn link_to(host: &mut Rtnl, address: IpAddr) -> Result<Option<Link>> {
     match host.route_to(address).map_err(kernel)? {
         Some((index, _)) => host.link_at(index).map_err(kernel),
         None => Ok(None),
@@ -34,8 +45,8 @@ pub fn link_to(host: &mut Rtnl, address: IpAddr) -> Result<Option<Link>> {
 
 /// Lets the container and its neighbours reach published ports through the host: their packets come back the way they
 /// came only if they look like the host's.
-pub fn ensure_hairpin(nft: &mut Nft, host: &mut Rtnl, addresses: &Addresses) -> Result<()> {
-    for address in addresses.iter() {
+pub fn ensure_hairpin(nft: &mut Nft, host: &mut Rtnl, addresses: impl IntoIterator<Item = IpNetwork>) -> Result<()> {
+    for address in addresses {
         if let Some(link) = link_to(host, address.ip())? {
             rules::section().ensure(nft, &[address], &link.name)?;
         }
@@ -43,19 +54,16 @@ pub fn ensure_hairpin(nft: &mut Nft, host: &mut Rtnl, addresses: &Addresses) -> 
     Ok(())
 }
 
-/// Forgets the subnets of `released` unless their link has other ports.
-pub fn release_hairpin(released: &[Element], owner: &Owner, prev: Option<&Success>) -> Result<()> {
-    let mut host = Rtnl::open(&here()).map_err(kernel)?;
-    let mut going: Vec<LinkIndex> = veth::find(&mut host, owner)?.iter().map(|link| link.index).collect();
-    if let Some(prev) = prev {
-        going.extend(links(&mut host, prev)?.iter().map(|link| link.index));
+/// Whether that is so.
+pub fn has_hairpin(nft: &mut Nft, host: &mut Rtnl, addresses: impl IntoIterator<Item = IpNetwork>) -> Result<bool> {
+    for address in addresses {
+        if let Some(link) = link_to(host, address.ip())?
+            && !rules::section().covers(nft, &[address], &link.name)?
+        {
+            return Ok(false);
+        }
     }
-    let mut nft = Nft::open().map_err(firewall)?;
-    let mut names: Vec<String> = Vec::new();
-    for address in released.iter().filter_map(|element| rules::published(element)?.2) {
-        names.extend(link_to(&mut host, address)?.map(|link| link.name).filter(|name| !names.contains(name)));
-    }
-    names.iter().try_for_each(|name| rules::section().release_unused(&mut nft, name, &going))
+    Ok(true)
 }
 
 /// With bridge netfilter a packet that a container sends to itself through the host goes back by the port it came from,
@@ -87,19 +95,88 @@ pub fn ensure_localhost(nft: &mut Nft, host: &mut Rtnl, address: IpAddr) -> Resu
     let name = Ifname::new(&link.name).map_err(firewall)?;
     guard.ensure_elements(&table(), &localnet_links(), [Element::new(name)]);
     nft.commit(guard).map_err(firewall)?;
-    sysctl::ensure(&here(), &format!("net/ipv4/conf/{}/route_localnet", link.name), "1").map_err(kernel)
+    sysctl::ensure(&here(), &route_localnet(&link.name), "1").map_err(kernel)
+}
+
+/// Whether that is so.
+pub fn has_localhost(nft: &mut Nft, host: &mut Rtnl, address: IpAddr) -> Result<bool> {
+    let Some(link) = link_to(host, address)? else { return Ok(true) };
+    Ok(is_guarded(nft, &link.name)? && sysctl::get(&here(), &route_localnet(&link.name)).is_ok_and(|on| on == "1"))
+}
+
+fn route_localnet(link: &str) -> String {
+    format!("net/ipv4/conf/{link}/route_localnet")
+}
+
+fn is_guarded(nft: &mut Nft, link: &str) -> Result<bool> {
+    let name = Ifname::new(link).map_err(firewall)?;
+    Ok(nft.element(&table(), &localnet_links(), &name.into()).map_err(firewall)?.is_some())
+}
+
+/// Ends what hairpins and 127.0.0.1 need, for links that nobody else needs it for: those of `owner`, those called
+/// `names` that have gone, and bridges that `led` has the last published port of.
+pub fn release_links(nft: &mut Nft, owner: &Owner, led: &[Led], names: &BTreeSet<String>) -> Result<()> {
+    let mut host = Rtnl::open(&here()).map_err(kernel)?;
+    let mut going: Vec<LinkIndex> = veth::find(&mut host, owner)?.iter().map(|link| link.index).collect();
+    let mut released: BTreeSet<String> = BTreeSet::new();
+    for name in names {
+        let link = host.link(name).map_err(kernel)?;
+        going.extend(link.as_ref().filter(|link| !link.is_kind("bridge")).map(|link| link.index));
+        // Behind a bridge's port there is nothing of its own.
+        if link.is_none_or(|link| link.master.is_none() && !link.is_kind("bridge")) {
+            released.insert(name.clone());
+        }
+    }
+    released.iter().try_for_each(|name| release_localhost(nft, name))?;
+    for address in led.iter().map(|led| led.to) {
+        released.extend(link_to(&mut host, address)?.map(|link| link.name));
+    }
+    released.iter().try_for_each(|name| rules::section().release_unused(nft, name, &going))
+}
+
+/// Takes `route_localnet` from a link before the guard goes.
+fn release_localhost(nft: &mut Nft, link: &str) -> Result<()> {
+    if !is_guarded(nft, link)? {
+        return Ok(());
+    }
+    match sysctl::set(&here(), &route_localnet(link), "0") {
+        Err(error) if !error.is_not_found() => return Err(kernel(error)),
+        _ => {}
+    }
+    let mut batch = Batch::new();
+    let name = Ifname::new(link).map_err(firewall)?;
+    batch.delete_elements(&table(), &localnet_links(), [Element::new(name)]);
+    match nft.commit(batch) {
+        Err(error) if error.is_not_found() => Ok(()),
+        done => done.map_err(firewall),
+    }
+}
+
+/// The same for all links that have gone.
+pub fn release_localnet_garbage(nft: &mut Nft, host: &mut Rtnl) -> Result<()> {
+    let guarded = match nft.elements(&table(), &localnet_links()) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        listed => listed.map_err(firewall)?,
+    };
+    let mut steps = Vec::new();
+    for element in &guarded {
+        if let [Value::Ifname(name)] = element.key.values()
+            && host.link(name.as_str()).map_err(kernel)?.is_none()
+        {
+            steps.push(release_localhost(nft, name.as_str()));
+        }
+    }
+    Error::collect(steps)
 }
 
 /// Forgets connections to published ports that were made before these were published: they would never be translated.
 /// TCP begins anew by itself.
-pub fn forget_before(ports: &[Published]) -> Result<()> {
-    let mut host = Rtnl::open(&here()).map_err(kernel)?;
+pub fn forget_before(host: &mut Rtnl, ports: &[Published]) -> Result<()> {
     let mut conntrack = None;
-    for port in ports.iter().filter(|port| port.protocol != Proto::TCP) {
+    let mut is_host: HashMap<IpAddr, bool> = HashMap::new();
+    for port in ports.iter().map(|port| port.from).filter(|port| port.protocol != Proto::TCP) {
         let conntrack = conntrack.get_or_insert(Conntrack::open().map_err(firewall)?);
-        let mut is_host: HashMap<IpAddr, bool> = HashMap::new();
-        let listed = conntrack.list(filter(port.to.ip(), port.protocol, port.host_port)).map_err(firewall)?;
-        for entry in listed {
+        for entry in conntrack.list(filter(port.family, port.protocol, port.port)).map_err(firewall)? {
             let dst = entry.orig.dst;
             let to_host = match is_host.get(&dst) {
                 Some(known) => *known,
@@ -114,18 +191,17 @@ pub fn forget_before(ports: &[Published]) -> Result<()> {
     Ok(())
 }
 
-/// Forgets connections that were led to the container: its address may be somebody else's next.
-pub fn forget_after(released: &[Element]) -> Result<()> {
+/// Forgets connections that were led to a container: its address may be somebody else's next.
+pub fn forget(led: &[Led]) -> Result<()> {
     let mut conntrack = None;
-    for (protocol, port, to) in released.iter().filter_map(rules::published) {
-        let Some(to) = to.filter(|_| protocol != Proto::TCP) else { continue };
+    for Led { protocol, port, to } in led.iter().filter(|led| led.protocol != Proto::TCP) {
         let conntrack = conntrack.get_or_insert(Conntrack::open().map_err(firewall)?);
-        let led_there = |entry: &Entry| entry.reply.src == to;
-        conntrack.flush(filter(to, protocol, port), led_there).map_err(firewall)?;
+        let led_there = |entry: &Entry| entry.reply.src == *to;
+        conntrack.flush(filter(Nfproto::of(*to), *protocol, *port), led_there).map_err(firewall)?;
     }
     Ok(())
 }
 
-fn filter(of_family: IpAddr, protocol: Proto, host_port: u16) -> Filter {
-    Filter { family: Some(nft::Nfproto::of(of_family)), proto: Some(protocol), orig_dport: Some(host_port) }
+fn filter(family: Nfproto, protocol: Proto, host_port: u16) -> Filter {
+    Filter { family: Some(family), proto: Some(protocol), orig_dport: Some(host_port) }
 }

@@ -5,18 +5,21 @@ mod conf;
 mod host;
 mod plan;
 mod publish;
+mod release;
 mod rules;
 mod words;
 
 use std::process::ExitCode;
 
-use attach::{Owner, firewall, kernel};
+use attach::{Owner, firewall, kernel, verify::failed};
 use cni::{Add, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
 use net::{Rtnl, here};
 use nft::Nft;
 
 use conf::Conf;
 use plan::{Addresses, Plan, Snat};
+use publish::Publication;
+use release::Leaving;
 
 fn main() -> ExitCode {
     cni::skel::main::<Portmap>()
@@ -43,45 +46,69 @@ impl Plugin for Portmap {
 
         let owner = Owner::new(&add.network.name, &add.attachment);
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
-        let links = host::links(&mut host, prev)?;
-        publish::publish(&owner, &plan, &ports, links.last().map(|link| link.name.as_str()), undo)?;
+        let mut nft = Nft::open().map_err(firewall)?;
+        let links = host::links(&mut host, &owner, prev)?;
+        let publication = Publication { owner: &owner, plan: &plan, ports: &ports };
+        publication.publish(&mut nft, links.last().map(|link| link.name.as_str()))?;
+        let leaving = Leaving {
+            owner: owner.clone(),
+            ports: ports.iter().map(|port| port.from).collect(),
+            addresses,
+            links: host::told(prev),
+        };
+        undo.push("publish ports", move || leaving.release());
+
+        publication.publish_words()?;
         if plan.snat != Snat::Nobody {
-            let mut nft = Nft::open().map_err(firewall)?;
-            host::ensure_hairpin(&mut nft, &mut host, &addresses)?;
+            host::ensure_hairpin(&mut nft, &mut host, addresses.iter())?;
             host::set_hairpin_mode(&mut host, &links, undo)?;
             if let Some(port) = ports.iter().find(|port| port.is_at_localhost()) {
                 host::ensure_localhost(&mut nft, &mut host, port.to.ip())?;
             }
         }
-        host::forget_before(&ports)?;
+        host::forget_before(&mut host, &ports)?;
         Ok(prev.clone())
     }
 
     fn del(del: &Del<Conf>) -> Result<()> {
-        let owner = Owner::new(&del.network.name, &del.attachment);
         let prev = del.network.prev_result.as_ref();
-        let addresses = prev.map(|prev| Addresses::of(prev, &del.attachment.ifname)).unwrap_or_default();
-        let ports = plan::published_leniently(&del.network.conf, &addresses);
-        let released = publish::release(&owner, &ports)?;
-        if released.is_empty() {
-            return Ok(());
-        }
-        Error::collect([host::release_hairpin(&released, &owner, prev), host::forget_after(&released)])
+        let leaving = Leaving {
+            owner: Owner::new(&del.network.name, &del.attachment),
+            ports: plan::host_ports(&del.network.conf),
+            addresses: prev.map(|prev| Addresses::of(prev, &del.attachment.ifname)).unwrap_or_default(),
+            links: prev.map(host::told).unwrap_or_default(),
+        };
+        leaving.release()
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {
         let plan = Plan::new(&check.network.conf)?;
         let prev = check.network.required_prev_result()?;
-        let ports = plan.published(&Addresses::of(prev, &check.attachment.ifname));
+        let addresses = Addresses::of(prev, &check.attachment.ifname);
+        let ports = plan.published(&addresses);
         if ports.is_empty() {
             return Ok(());
         }
-        publish::check(&Owner::new(&check.network.name, &check.attachment), &plan, &ports)
+        let owner = Owner::new(&check.network.name, &check.attachment);
+        let mut nft = Nft::open().map_err(firewall)?;
+        Publication { owner: &owner, plan: &plan, ports: &ports }.check(&mut nft)?;
+        if plan.snat == Snat::Nobody {
+            return Ok(());
+        }
+        let mut host = Rtnl::open(&here()).map_err(kernel)?;
+        if !host::has_hairpin(&mut nft, &mut host, addresses.iter())? {
+            return Err(failed("check published ports: the container's subnet is not in the sets of hairpins".into()));
+        }
+        match ports.iter().find(|port| port.is_at_localhost()) {
+            Some(port) if !host::has_localhost(&mut nft, &mut host, port.to.ip())? => {
+                Err(failed("check published ports: 127.0.0.1 does not lead to the container".into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn gc(gc: &Gc<Conf>) -> Result<()> {
-        let released = publish::release_garbage(&gc.network.name, &gc.keep)?;
-        host::forget_after(&released)
+        release::release_garbage(&gc.network.name, &gc.keep)
     }
 
     fn status(status: &Status<Conf>) -> Result<()> {

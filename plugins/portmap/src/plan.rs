@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use cni::{Code, Error, Result, Success, parse_ip};
 use ipnetwork::IpNetwork;
-use nft::Proto;
+use nft::{Nfproto, Proto};
 
 use crate::{
     conditions::Conditions,
@@ -50,15 +50,24 @@ enum Host {
     One(IpAddr),
 }
 
-/// A published port in one address family.
+/// A port of the host in one address family: what a published port takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Published {
+pub struct HostPort {
+    /// The address family.
+    pub family: Nfproto,
     /// The host's address; unset is every address of the host.
     pub at: Option<IpAddr>,
     /// The protocol.
     pub protocol: Proto,
-    /// The host's port.
-    pub host_port: u16,
+    /// The number.
+    pub port: u16,
+}
+
+/// A published port in one address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// The host's side.
+    pub from: HostPort,
     /// The container's address and port.
     pub to: SocketAddr,
 }
@@ -66,7 +75,7 @@ pub struct Published {
 impl Published {
     /// Whether it can be reached through 127.0.0.1.
     pub fn is_at_localhost(&self) -> bool {
-        self.to.is_ipv4() && self.at.is_none_or(|at| at.is_loopback())
+        self.to.is_ipv4() && self.from.at.is_none_or(|at| at.is_loopback())
     }
 }
 
@@ -85,6 +94,11 @@ impl Addresses {
         };
         let first = |v4: bool| result.ips.iter().filter(own).map(|ip| ip.address).find(|ip| ip.is_ipv4() == v4);
         Self { v4: first(true), v6: first(false) }
+    }
+
+    /// That of a family.
+    pub fn of_family(&self, family: Nfproto) -> Option<IpNetwork> {
+        if family == Nfproto::IPV4 { self.v4 } else { self.v6 }
     }
 
     /// Both, IPv4 first.
@@ -129,16 +143,17 @@ impl Plan {
     }
 
     /// The conditions for a family.
-    pub fn conditions(&self, v4: bool) -> &Conditions {
+    pub fn conditions(&self, family: Nfproto) -> &Conditions {
         let [of_v4, of_v6] = &self.conditions;
-        if v4 { of_v4 } else { of_v6 }
+        if family == Nfproto::IPV4 { of_v4 } else { of_v6 }
     }
 }
 
-/// The ports of `conf` that can be understood, for a DEL, which must not fail because others cannot.
-pub fn published_leniently(conf: &Conf, addresses: &Addresses) -> Vec<Published> {
+/// The ports of the host that `conf` asks for, as far as it can be understood: a DEL must not fail because of the rest,
+/// and need not know the container's addresses.
+pub fn host_ports(conf: &Conf) -> Vec<HostPort> {
     let mappings = conf.runtime_config.port_mappings.iter().filter_map(|mapping| Mapping::new(mapping).ok());
-    mappings.flat_map(|mapping| mapping.published(addresses)).collect()
+    mappings.flat_map(|mapping| mapping.host_ports()).collect()
 }
 
 impl Mapping {
@@ -166,21 +181,19 @@ impl Mapping {
         }
     }
 
+    /// What it takes of the host.
+    fn host_ports(&self) -> Vec<HostPort> {
+        let at = if let Host::One(ip) = self.at { Some(ip) } else { None };
+        let of = |family: &Nfproto| HostPort { family: *family, at, protocol: self.protocol, port: self.host_port };
+        self.at.families().iter().map(of).collect()
+    }
+
     fn published(&self, addresses: &Addresses) -> Vec<Published> {
-        let (v4, v6, at) = match self.at {
-            Host::All => (addresses.v4, addresses.v6, None),
-            Host::AllIpv4 => (addresses.v4, None, None),
-            Host::AllIpv6 => (None, addresses.v6, None),
-            Host::One(ip) if ip.is_ipv4() => (addresses.v4, None, Some(ip)),
-            Host::One(ip) => (None, addresses.v6, Some(ip)),
+        let to = |from: HostPort| {
+            let address = addresses.of_family(from.family)?;
+            Some(Published { from, to: SocketAddr::new(address.ip(), self.container_port) })
         };
-        let to = |ip: IpNetwork| Published {
-            at,
-            protocol: self.protocol,
-            host_port: self.host_port,
-            to: SocketAddr::new(ip.ip(), self.container_port),
-        };
-        v4.into_iter().chain(v6).map(to).collect()
+        self.host_ports().into_iter().filter_map(to).collect()
     }
 }
 
@@ -195,6 +208,14 @@ impl Host {
             IpAddr::V6(ip) if ip.is_unspecified() => Self::AllIpv6,
             ip => Self::One(ip),
         })
+    }
+
+    fn families(self) -> &'static [Nfproto] {
+        match self {
+            Self::All => &[Nfproto::IPV4, Nfproto::IPV6],
+            Self::AllIpv4 | Self::One(IpAddr::V4(_)) => &[Nfproto::IPV4],
+            Self::AllIpv6 | Self::One(IpAddr::V6(_)) => &[Nfproto::IPV6],
+        }
     }
 }
 

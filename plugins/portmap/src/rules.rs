@@ -10,15 +10,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use attach::{FamilySets, HomeSets, Section, TABLE};
 use nft::{
-    Base, Chain, ChainType, Element, Family, Hook, Key, KeyType, Policy, Proto, Rule, Set, Table, Value,
+    Base, Chain, ChainType, Data, Element, Family, Hook, Key, KeyType, Nfproto, Policy, Proto, Rule, Set, Table, Value,
     expr::{self, AddrType, Expr, ct, fib, ip, ip6, meta, th},
     priority,
 };
 
-use crate::plan::{Published, Snat};
+use crate::plan::{HostPort, Published, Snat};
 
-/// The private datum of a published port's element: the name of the host's link of its owner.
-pub const LINK: u8 = 0x4c;
 /// The chain of rules for ports whose packets have to meet conditions.
 pub const CONDITIONAL: &str = "portmap_conditional";
 const DNAT: &str = "portmap_dnat";
@@ -43,8 +41,9 @@ pub struct Sets {
 
 impl Sets {
     /// Those of IPv4 or IPv6.
-    pub fn of(v4: bool) -> Self {
-        let (address, suffix) = if v4 { (KeyType::Ipv4Addr, "4") } else { (KeyType::Ipv6Addr, "6") };
+    pub fn of(family: Nfproto) -> Self {
+        let (address, suffix) =
+            if family == Nfproto::IPV4 { (KeyType::Ipv4Addr, "4") } else { (KeyType::Ipv6Addr, "6") };
         let port = [KeyType::InetProto, KeyType::InetService];
         let with_address = [address, KeyType::InetProto, KeyType::InetService];
         let destination = [address, KeyType::InetService];
@@ -87,84 +86,123 @@ pub struct Placed {
     pub element: Element,
 }
 
+/// What every element says beside its owner's tag, in the private part that nft does not show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// How many elements the owner has: who finds as many has found all.
+    pub elements: usize,
+    /// The host's link of the owner, where it is known: when that has gone, so has the owner.
+    pub link: Option<String>,
+}
+
+impl Note {
+    /// The type of the private datum.
+    const KIND: u8 = 0x4d;
+
+    /// The note of an element.
+    pub fn of(element: &Element) -> Option<Self> {
+        let datum = element.private.as_ref().filter(|datum| datum.kind == Self::KIND)?;
+        let (elements, link) = std::str::from_utf8(&datum.value).ok()?.split_once(' ')?;
+        let link = Some(link).filter(|link| !link.is_empty()).map(str::to_owned);
+        Some(Self { elements: elements.parse().ok()?, link })
+    }
+
+    /// `element` with this note.
+    pub fn on(&self, element: Element) -> Element {
+        element.private(Self::KIND, format!("{} {}", self.elements, self.link.as_deref().unwrap_or_default()))
+    }
+}
+
 /// The elements of a published port: the one that takes the port comes first.
 pub fn elements(port: &Published, snat: Snat, conditional: bool) -> Vec<Placed> {
-    let sets = Sets::of(port.to.is_ipv4());
-    let port_of = |key: Key| key.proto(port.protocol).port(port.host_port);
-    let (set, key) = match port.at {
-        _ if conditional => (sets.conditional, conditional_key(port)),
-        Some(at) => (sets.of_address, port_of(Key::new().ip(at))),
-        None => (sets.of_all, port_of(Key::new())),
-    };
-    let taken = Placed { set, element: Element::new(key).to(Key::new().ip(port.to.ip()).port(port.to.port())) };
+    let to = Key::new().ip(port.to.ip()).port(port.to.port());
+    let mut taken = taker(&port.from, conditional);
+    taken.element = taken.element.to(to);
+    let sets = Sets::of(port.from.family);
     let source = match snat {
         Snat::Nobody => None,
         Snat::Locals => Some(sets.snat),
         Snat::Everybody => Some(sets.masquerade),
     };
-    let connection = port_of(Key::new().ip(port.to.ip()));
-    let source = source.map(|set| Placed { set, element: Element::new(connection) });
-    [taken].into_iter().chain(source).collect()
+    let connections = Element::new(connections(port.to.ip(), &port.from));
+    [taken].into_iter().chain(source.map(|set| Placed { set, element: connections })).collect()
 }
 
-fn conditional_key(port: &Published) -> Key {
-    let all: IpAddr = if port.to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    Key::new().ip(port.at.unwrap_or(all)).proto(port.protocol).port(port.host_port)
-}
-
-/// Where else the port might be taken: by a published port with conditions if this one has none, and the other way round.
-pub fn rival(port: &Published, conditional: bool) -> Placed {
-    let mut placed = elements(port, Snat::Nobody, !conditional);
-    placed.swap_remove(0)
-}
-
-/// Protocol and port of the host, and where they lead, as an element that takes a port tells it.
-pub fn published(element: &Element) -> Option<(Proto, u16, Option<IpAddr>)> {
-    let (protocol, port) = match element.key.values() {
-        [.., Value::Proto(protocol), Value::Port(port)] => (*protocol, *port),
-        _ => return None,
+/// Where a port of the host is taken, by a published port with conditions or by one without. The element has no data.
+pub fn taker(port: &HostPort, conditional: bool) -> Placed {
+    let sets = Sets::of(port.family);
+    let of_address = |at: IpAddr| Key::new().ip(at).proto(port.protocol).port(port.port);
+    let (set, key) = match port.at {
+        at if conditional => (sets.conditional, of_address(at.unwrap_or(unspecified(port.family)))),
+        Some(at) => (sets.of_address, of_address(at)),
+        None => (sets.of_all, Key::new().proto(port.protocol).port(port.port)),
     };
-    let to = match &element.data {
-        Some(nft::Data::Values(values)) => match values.values() {
-            [Value::Ipv4(ip), ..] => Some(IpAddr::from(*ip)),
-            [Value::Ipv6(ip), ..] => Some(IpAddr::from(*ip)),
-            _ => None,
-        },
-        _ => None,
-    };
-    Some((protocol, port, to))
+    Placed { set, element: Element::new(key) }
+}
+
+/// Where the connections are that come to `container` by a port of the host: in one of two sets.
+pub fn sources(container: IpAddr, port: &HostPort) -> [Placed; 2] {
+    let Sets { snat, masquerade, .. } = Sets::of(port.family);
+    [snat, masquerade].map(|set| Placed { set, element: Element::new(connections(container, port)) })
+}
+
+fn connections(container: IpAddr, port: &HostPort) -> Key {
+    Key::new().ip(container).proto(port.protocol).port(port.port)
+}
+
+fn unspecified(family: Nfproto) -> IpAddr {
+    if family == Nfproto::IPV4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
+/// Connections that a published port lets come about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Led {
+    /// The protocol.
+    pub protocol: Proto,
+    /// The port of the host.
+    pub port: u16,
+    /// The container's address.
+    pub to: IpAddr,
+}
+
+impl Led {
+    /// What an element that takes a port says.
+    pub fn by(element: &Element) -> Option<Self> {
+        let [.., Value::Proto(protocol), Value::Port(port)] = element.key.values() else { return None };
+        let Some(Data::Values(to)) = &element.data else { return None };
+        let to = match to.values() {
+            [Value::Ipv4(ip), ..] => IpAddr::from(*ip),
+            [Value::Ipv6(ip), ..] => IpAddr::from(*ip),
+            _ => return None,
+        };
+        Some(Self { protocol: *protocol, port: *port, to })
+    }
 }
 
 /// The rules of a port published under conditions that are our own expressions.
 pub fn conditional_rules(port: &Published, alternatives: &[Vec<Expr>], tag: &str) -> Vec<Rule> {
-    let mut target: Vec<Expr> = match port.at {
+    let mut target: Vec<Expr> = match port.from.at {
         Some(IpAddr::V4(at)) => vec![ip::daddr().is(at)],
         Some(IpAddr::V6(at)) => vec![ip6::daddr().is(at)],
-        None => vec![meta::nfproto().is(nft::Nfproto::of(port.to.ip()))],
+        None => vec![meta::nfproto().is(port.from.family)],
     };
-    target.extend([meta::l4proto().is(port.protocol), th::dport().is(port.host_port), expr::dnat(port.to)]);
+    target.extend([meta::l4proto().is(port.from.protocol), th::dport().is(port.from.port), expr::dnat(port.to)]);
     let rule = |list: &Vec<Expr>| Rule::new([list.clone(), target.clone()].concat()).comment(tag);
     alternatives.iter().map(rule).collect()
 }
 
 /// The same in the words of `nft`, for conditions that only it understands.
 pub fn conditional_words(port: &Published, words: &str, tag: &str) -> String {
-    let (family, at) = match port.to.ip() {
-        IpAddr::V4(_) => ("ip", port.at),
-        IpAddr::V6(_) => ("ip6", port.at),
-    };
-    let nfproto = if family == "ip" { "ipv4" } else { "ipv6" };
-    let daddr = at.map(|at| format!(" {family} daddr {at}")).unwrap_or_default();
-    let Published { protocol, host_port, to, .. } = port;
-    format!(
-        "add rule {} {CONDITIONAL} meta nfproto {nfproto} {words}{daddr} meta l4proto {protocol} th dport {host_port} dnat {family} to {to} comment \"{tag}\"\n",
-        table()
-    )
+    let HostPort { family, at, protocol, port: number } = port.from;
+    let ip = if family == Nfproto::IPV4 { "ip" } else { "ip6" };
+    let daddr = at.map(|at| format!(" {ip} daddr {at}")).unwrap_or_default();
+    let from = format!("meta nfproto {family} {words}{daddr} meta l4proto {protocol} th dport {number}");
+    format!("add rule {} {CONDITIONAL} {from} dnat {ip} to {} comment \"{tag}\"\n", table(), port.to)
 }
 
 /// The chains and sets, with those of the subnets whose members are locals.
 pub fn section() -> HomeSets {
-    let (v4, v6) = (Sets::of(true), Sets::of(false));
+    let (v4, v6) = (Sets::of(Nfproto::IPV4), Sets::of(Nfproto::IPV6));
     let homes = [
         FamilySets::new("hairpin", "4", KeyType::Ipv4Addr, false),
         FamilySets::new("hairpin", "6", KeyType::Ipv6Addr, false),
@@ -223,8 +261,8 @@ fn dnat(v4: &Sets, v6: &Sets) -> Vec<Rule> {
         Rule::new([expr::jump(CONDITIONAL)]),
         Rule::new([ip::daddr().dot(meta::l4proto()).dot(th::dport()).dnat_to(&v4.of_address)]),
         Rule::new([ip6::daddr().dot(meta::l4proto()).dot(th::dport()).dnat_to(&v6.of_address)]),
-        Rule::new([meta::nfproto().is(nft::Nfproto::IPV4), port().dnat_to(&v4.of_all)]),
-        Rule::new([meta::nfproto().is(nft::Nfproto::IPV6), port().dnat_to(&v6.of_all)]),
+        Rule::new([meta::nfproto().is(Nfproto::IPV4), port().dnat_to(&v4.of_all)]),
+        Rule::new([meta::nfproto().is(Nfproto::IPV6), port().dnat_to(&v6.of_all)]),
     ]
 }
 

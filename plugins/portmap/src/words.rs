@@ -24,13 +24,12 @@ pub fn add(rules: &str) -> Result<()> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    if let Some(mut stdin) = nft.stdin.take() {
-        stdin.write_all(rules.as_bytes()).map_err(failed)?;
-    }
+    let written = nft.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(rules.as_bytes()));
     let output = nft.wait_with_output().map_err(failed)?;
     if output.status.success() {
-        return Ok(());
+        return written.map_err(failed);
     }
+    // It may have ended without reading all: what it says is the reason.
     Err(Error::invalid("\"conditionsV4\" or \"conditionsV6\": nft does not accept the conditions")
         .details(String::from_utf8_lossy(&output.stderr).trim()))
 }

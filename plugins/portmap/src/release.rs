@@ -1,0 +1,179 @@
+//! Taking published ports back: what an attachment has, or what belongs to none any more.
+
+use std::collections::BTreeSet;
+
+use attach::{Owner, firewall, network_hash, tag_prefix};
+use cni::{Attachment, Error, Result};
+use net::{Rtnl, here};
+use nft::{Batch, Element, Nfproto, Nft, Proto};
+
+use crate::{
+    host,
+    plan::{Addresses, HostPort},
+    rules::{self, CONDITIONAL, Led, Note, Placed, Sets, table},
+};
+
+/// What is published: elements, and handles of rules with conditions.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub elements: Vec<Placed>,
+    pub rules: Vec<u64>,
+}
+
+impl Found {
+    fn is_empty(&self) -> bool {
+        self.elements.is_empty() && self.rules.is_empty()
+    }
+
+    /// The elements that take a port of the host.
+    fn takers(&self) -> impl Iterator<Item = &Element> {
+        self.elements.iter().filter(|placed| Sets::takes_port(&placed.set)).map(|placed| &placed.element)
+    }
+
+    fn led(&self) -> Vec<Led> {
+        self.takers().filter_map(Led::by).collect()
+    }
+
+    /// The host's links of the owners.
+    fn links(&self) -> BTreeSet<String> {
+        self.takers().filter_map(|element| Note::of(element)?.link).collect()
+    }
+}
+
+/// An attachment whose ports are to be taken back, and what is known about it.
+#[derive(Debug, Clone)]
+pub struct Leaving {
+    pub owner: Owner,
+    /// The ports of the host that it was to have; others are found too.
+    pub ports: Vec<HostPort>,
+    /// Its addresses, if they are known.
+    pub addresses: Addresses,
+    /// Names of links of the host that its result tells of.
+    pub links: Vec<String>,
+}
+
+impl Leaving {
+    /// Takes the ports back. What makes them known to another call goes last but for connections.
+    pub fn release(&self) -> Result<()> {
+        let mut nft = Nft::open().map_err(firewall)?;
+        let found = self.find(&mut nft).map_err(firewall)?;
+        if found.is_empty() {
+            return host::forget(&self.forsaken(&mut nft)?);
+        }
+        let mut links = found.links();
+        links.extend(self.links.iter().cloned());
+        let shared = host::release_links(&mut nft, &self.owner, &found.led(), &links);
+        let mut led = Vec::new();
+        let removed = remove(&mut nft, |nft| self.find(nft), &mut led);
+        Error::collect([shared, removed, host::forget(&led)])
+    }
+
+    fn find(&self, nft: &mut Nft) -> nft::Result<Found> {
+        match self.look_up(nft)? {
+            Some(elements) => Ok(Found { elements, rules: Vec::new() }),
+            None => search(nft, |tag| self.owner.owns(tag)),
+        }
+    }
+
+    /// The elements by their keys, if that finds all of them. Ports with conditions have rules too, which have no key.
+    fn look_up(&self, nft: &mut Nft) -> nft::Result<Option<Vec<Placed>>> {
+        let mut found: Vec<Placed> = Vec::new();
+        for port in &self.ports {
+            let Some(taker) = self.own(nft, rules::taker(port, false))? else { continue };
+            if let Some(led) = Led::by(&taker.element) {
+                for source in rules::sources(led.to, port) {
+                    let source = self.own(nft, source)?;
+                    found.extend(source.filter(|source| !found.contains(source)));
+                }
+            }
+            found.push(taker);
+        }
+        let all = found.first().and_then(|placed| Note::of(&placed.element)).map(|note| note.elements);
+        Ok((all == Some(found.len())).then_some(found))
+    }
+
+    fn own(&self, nft: &mut Nft, wanted: Placed) -> nft::Result<Option<Placed>> {
+        let present = nft.element(&table(), &wanted.set, &wanted.element.key)?;
+        let own = present.filter(|element| is_of(&self.owner, element));
+        Ok(own.map(|element| Placed { set: wanted.set, element }))
+    }
+
+    /// Where connections may still be led to after a DEL that was killed between the ports and the connections. A port
+    /// that somebody has is none of these, whoever it is.
+    fn forsaken(&self, nft: &mut Nft) -> Result<Vec<Led>> {
+        let mut forsaken = Vec::new();
+        for port in self.ports.iter().filter(|port| port.protocol != Proto::TCP) {
+            let Some(to) = self.addresses.of_family(port.family) else { continue };
+            let mut taken = false;
+            for conditional in [false, true] {
+                let Placed { set, element } = rules::taker(port, conditional);
+                taken |= nft.element(&table(), &set, &element.key).map_err(firewall)?.is_some();
+            }
+            if !taken {
+                forsaken.push(Led { protocol: port.protocol, port: port.port, to: to.ip() });
+            }
+        }
+        Ok(forsaken)
+    }
+}
+
+/// Takes back the ports of all attachments of `network` that are not in `keep`, and what is left of links that have gone.
+pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()> {
+    let kept: BTreeSet<String> = keep.iter().map(|attachment| Owner::new(network, attachment).prefix()).collect();
+    let hash = network_hash(network);
+    let is_garbage =
+        |tag: &str| tag_prefix(tag).is_some_and(|prefix| prefix.starts_with(&hash) && !kept.contains(prefix));
+    let mut nft = Nft::open().map_err(firewall)?;
+    let mut led = Vec::new();
+    let removed = remove(&mut nft, |nft| search(nft, is_garbage), &mut led);
+    let mut host = Rtnl::open(&here()).map_err(attach::kernel)?;
+    Error::collect([
+        removed,
+        rules::section().release_garbage(&mut nft),
+        host::release_localnet_garbage(&mut nft, &mut host),
+        host::forget(&led),
+    ])
+}
+
+/// Removes what `find` finds, in one transaction, and says in `led` where it led.
+fn remove(nft: &mut Nft, mut find: impl FnMut(&mut Nft) -> nft::Result<Found>, led: &mut Vec<Led>) -> Result<()> {
+    let commit = nft.transaction(|nft| {
+        let found = find(nft)?;
+        *led = found.led();
+        let mut batch = Batch::new();
+        delete(&mut batch, &found);
+        Ok::<_, nft::Error>(batch)
+    });
+    commit.map_err(firewall)
+}
+
+/// Deletes what was found.
+pub fn delete(batch: &mut Batch, found: &Found) {
+    for handle in &found.rules {
+        batch.delete_rule(&table(), CONDITIONAL, *handle);
+    }
+    for Placed { set, element } in &found.elements {
+        batch.delete_elements(&table(), set, [element.clone()]);
+    }
+}
+
+/// Everything whose tag is wanted.
+pub fn search(nft: &mut Nft, wanted: impl Fn(&str) -> bool) -> nft::Result<Found> {
+    let mut elements = Vec::new();
+    for set in Sets::of(Nfproto::IPV4).all().into_iter().chain(Sets::of(Nfproto::IPV6).all()) {
+        let listed = match nft.elements(&table(), &set) {
+            Err(error) if error.is_not_found() => return Ok(Found::default()),
+            listed => listed?,
+        };
+        let tagged = listed.into_iter().filter(|element| element.comment.as_deref().is_some_and(&wanted));
+        elements.extend(tagged.map(|element| Placed { set: set.clone(), element }));
+    }
+    let rules = nft.rules(&table(), CONDITIONAL)?;
+    let rules = rules.iter().filter(|rule| rule.comment.as_deref().is_some_and(&wanted)).map(|rule| rule.handle);
+    Ok(Found { elements, rules: rules.collect() })
+}
+
+/// Whether an element is the owner's.
+pub fn is_of(owner: &Owner, element: &Element) -> bool {
+    element.comment.as_deref().is_some_and(|tag| owner.owns(tag))
+}
