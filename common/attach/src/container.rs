@@ -1,6 +1,7 @@
 //! The interface inside the container: settings, addresses, routes, and telling the neighbours.
 
 use std::{
+    net::IpAddr,
     thread,
     time::{Duration, Instant},
 };
@@ -124,9 +125,15 @@ impl Interface {
 /// The metric that the kernel gives an IPv6 route without one (`IP6_RT_PRIO_USER`, `include/net/ip6_fib.h`).
 const IPV6_METRIC: u32 = 1024;
 
-/// A result's route as the kernel's: the next hop defaults to the gateway of the first address of its family.
+/// `RT_SCOPE_LINK`: the destination itself is on the link (rtnetlink(7)).
+const SCOPE_LINK: u8 = 253;
+
+/// A result's route as the kernel's: the next hop defaults to the gateway of the first address of its family, unless the
+/// scope says that there is none.
 fn to_kernel(route: &Route, ips: &[IpConfig], link: &Link) -> net::Route {
-    let gateway = || ips.iter().filter_map(|ip| ip.gateway).find(|gw| gw.is_ipv4() == route.dst.is_ipv4());
+    let on_link = route.scope.is_some_and(|scope| scope >= SCOPE_LINK);
+    let of_family = |gw: &IpAddr| gw.is_ipv4() == route.dst.is_ipv4();
+    let gateway = || ips.iter().filter_map(|ip| ip.gateway).find(of_family).filter(|_| !on_link);
     let base = net::Route::new(route.dst, route.gw.or_else(gateway), link.index);
     net::Route {
         metric: route.priority.filter(|priority| *priority > 0).or_else(|| metric_of(&link.name, route)),

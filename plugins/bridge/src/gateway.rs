@@ -5,7 +5,10 @@ use cni::{Code, Error, IpConfig, Result};
 use ipnetwork::IpNetwork;
 use net::{Address, Link, LinkChange, Mac, PortVlan, Rtnl, VethEnd, VethSpec};
 
-use crate::plan::{self, Plan, gateway_address, gateway_addresses};
+use crate::{
+    link::prepare_ipv6,
+    plan::{self, Plan, gateway_address, gateway_addresses},
+};
 
 /// Gives the gateway's addresses to its interface and lets the host forward. Returns the interface.
 pub fn ensure(host: &mut Rtnl, bridge: &Link, plan: &Plan, ips: &[IpConfig]) -> Result<Option<Link>> {
@@ -81,6 +84,7 @@ fn create_vlan_link(host: &mut Rtnl, bridge: &Link, plan: &Plan) -> Result<Link>
         Err(error) if error.is_exists() => {}
         made => made.map_err(kernel)?,
     }
+    prepare_ipv6(&name);
     existing(host, &name)
 }
 

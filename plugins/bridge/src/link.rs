@@ -6,7 +6,7 @@ use attach::{
     veth::{self, existing},
 };
 use cni::{Code, Del, Error, Interface, Result, Success};
-use net::{BridgeSpec, Link, LinkChange, Mac, Netns, Rtnl, here, sysctl};
+use net::{BridgeSpec, Errno, Link, LinkChange, Mac, Netns, Rtnl, here, sysctl};
 
 use crate::{conf::Conf, is_gone, plan::Plan};
 
@@ -34,18 +34,20 @@ pub fn ensure_bridge(host: &mut Rtnl, plan: &Plan) -> Result<Link> {
     Ok(bridge)
 }
 
-/// A kernel that was built without VLAN filtering ignores what it is told about it: look again.
+/// A kernel that was built without VLAN filtering refuses it or, some versions, takes no notice: look again.
 fn enable_vlan_filtering(host: &mut Rtnl, bridge: &Link) -> Result<()> {
-    host.enable_vlan_filtering(bridge).map_err(kernel)?;
+    host.enable_vlan_filtering(bridge).map_err(|error| no_filtering(&bridge.name, error.to_string()))?;
     if existing(host, &bridge.name)?.vlan_filtering {
         return Ok(());
     }
-    let name = &bridge.name;
-    Err(Error::new(
-        Code::Kernel,
-        format!("enable vlan filtering of bridge \"{name}\" for \"vlan\" or \"vlanTrunk\": the kernel ignores it"),
-    )
-    .details("it was built without CONFIG_BRIDGE_VLAN_FILTERING"))
+    Err(no_filtering(&bridge.name, "it is off still".to_owned()))
+}
+
+fn no_filtering(bridge: &str, why: String) -> Error {
+    let msg = format!(
+        "separate vlans on bridge \"{bridge}\" for \"vlan\" or \"vlanTrunk\": the kernel does not filter (CONFIG_BRIDGE_VLAN_FILTERING)"
+    );
+    Error::new(Code::Kernel, msg).details(why)
 }
 
 /// Keeps the bridge's hardware address what it was: one that nobody has set follows the ports that come and go.
@@ -67,13 +69,27 @@ fn create(host: &mut Rtnl, plan: &Plan) -> Result<Link> {
     match host.add_bridge(&spec) {
         // Another container's ADD was faster.
         Err(error) if error.is_exists() => {}
+        Err(error) if plan.vlans.filtering && error.errno == Errno::EOPNOTSUPP => {
+            return Err(no_filtering(&plan.bridge, error.to_string()));
+        }
         created => created.map_err(kernel)?,
     }
-    // Containers must not become the host's router. Missing where the kernel has no IPv6.
-    if let Err(error) = sysctl::set(&here(), &format!("net/ipv6/conf/{}/accept_ra", plan.bridge), "0") {
-        log::info!("{error}");
-    }
+    prepare_ipv6(&plan.bridge);
     existing(host, &plan.bridge)
+}
+
+/// Settles, before it is up, how a new interface of the host that containers are behind does IPv6.
+///
+/// Containers must not become the host's router. And the host can solicit neighbours for what it forwards to containers
+/// only from a link-local address that has been probed for duplicates (`ndisc_send_ns`, `net/ipv6/ndisc.c`): a second or
+/// two in which new containers are out of reach. Nobody else can have that address, which follows from a random one.
+pub fn prepare_ipv6(link: &str) {
+    for setting in ["accept_ra", "accept_dad"] {
+        // Missing where the kernel has no IPv6.
+        if let Err(error) = sysctl::set(&here(), &format!("net/ipv6/conf/{link}/{setting}"), "0") {
+            log::info!("{error}");
+        }
+    }
 }
 
 /// Fails unless the link is a bridge.
