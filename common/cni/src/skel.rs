@@ -6,9 +6,9 @@ use std::{
     fs::{self, File},
     io::{self, IsTerminal, Read, Write},
     os::{fd::AsFd, unix::fs::MetadataExt},
-    panic::{self, AssertUnwindSafe},
+    panic,
     path::Path,
-    process::ExitCode,
+    process::{self, ExitCode},
     sync::mpsc,
     thread,
     time::Duration,
@@ -32,35 +32,49 @@ pub fn main<P: Plugin>() -> ExitCode {
     let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     // Unbuffered: the result is one write, and a failure of it is seen.
     let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
-    match stdout {
-        Ok(mut stdout) => run::<P>(&variable, &mut io::stdin(), &mut stdout),
-        Err(_) => ExitCode::FAILURE,
-    }
+    let Ok(mut stdout) = stdout else { return ExitCode::FAILURE };
+    let undo = Undo::default();
+    fail_on_panic(P::NAME, undo.clone());
+    run::<P>(&variable, &mut io::stdin(), &mut stdout, undo)
 }
 
-fn run<P: Plugin>(variable: &dyn Fn(&str) -> Option<String>, stdin: &mut dyn Read, stdout: &mut dyn Write) -> ExitCode {
+/// A panic in whatever thread fails the call like any other error: what was done is undone and one error is printed.
+/// Release builds do not unwind, so this happens in the hook, which does not return.
+fn fail_on_panic(name: &'static str, undo: Undo) {
+    panic::set_hook(Box::new(move |panic| {
+        let error = Error::new(Code::Internal, format!("{name} panicked; this is a defect")).details(panic.to_string());
+        undo.clone().unwind();
+        print_error(&mut io::stdout(), &error);
+        #[expect(clippy::exit, reason = "nothing else ends the process with one error and its status")]
+        process::exit(1);
+    }));
+}
+
+fn run<P: Plugin>(
+    variable: &dyn Fn(&str) -> Option<String>,
+    stdin: &mut dyn Read,
+    stdout: &mut dyn Write,
+    mut undo: Undo,
+) -> ExitCode {
     let env = Env::read(variable);
-    let mut undo = Undo::default();
-    let call = || match env.command.as_deref() {
+    let outcome = match env.command.as_deref() {
         None => about::<P>(),
         Some("VERSION") => print_version::<P>(stdout),
         Some(command) => serve::<P>(command, &env, stdin, stdout, &mut undo),
     };
-    let outcome = panic::catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        Err(Error::new(
-            Code::Internal,
-            format!("{} panicked; this is a defect, its place is on standard error", P::NAME),
-        ))
-    });
     let Err(error) = outcome else {
         undo.forget();
         return ExitCode::SUCCESS;
     };
     undo.unwind();
-    if let Err(lost) = wire::write(stdout, &error_object(&error)) {
+    print_error(stdout, &error);
+    ExitCode::FAILURE
+}
+
+fn print_error(stdout: &mut dyn Write, error: &Error) {
+    if let Err(lost) = wire::write(stdout, &error_object(error)) {
         log::error!("write error {error}: {lost}");
     }
-    ExitCode::FAILURE
 }
 
 fn error_object(error: &Error) -> serde_json::Value {
