@@ -10,8 +10,16 @@
 
 mod add;
 mod address;
+mod check;
+mod crash;
+mod del;
+mod gc;
 mod masquerade;
 mod neighbour;
+mod parallel;
 mod port;
+mod reference;
+mod rollback;
 mod routes;
 mod stage;
+mod status;

@@ -1,0 +1,95 @@
+//! Beside the plugins of containernetworking: what one side's ADD has made, the other side's DEL removes.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use testkit::{Attachment, Facility, assert_same, require};
+
+use crate::stage::{Attached, Stage, attach, attach_as, link};
+
+/// Where Debian's package puts them.
+const DIR: &str = "/usr/lib/cni";
+
+fn is_there() -> bool {
+    require(Facility::Script("test -x /usr/lib/cni/bridge -a -x /usr/lib/cni/host-local && command -v iptables"))
+}
+
+fn network(stage: &Stage) -> Value {
+    stage.dual(json!({ "cniVersion": "1.0.0" }))
+}
+
+fn theirs(conf: Value, container: &testkit::TestNs) -> Attachment {
+    Attachment::new(conf, container).bin_dir(Path::new(DIR))
+}
+
+#[test]
+fn attachment_of_theirs_is_checked_and_removed_by_ours() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::new();
+    let [warm_up, c1] = ["warm-up", "c1"].map(|name| stage.sandbox.netns(name));
+    attach_as(theirs(network(&stage), &warm_up)).attachment.del().silent();
+    let before = stage.snapshot();
+    let made = attach_as(theirs(network(&stage), &c1));
+    let ours = Attached { attachment: Attachment::new(network(&stage), &c1), result: made.result };
+    ours.check().silent();
+    ours.del();
+    assert_same(&before, &stage.snapshot());
+    assert!(!c1.try_sh("ip link show eth0").status.success());
+    // Also without a previous result.
+    attach_as(theirs(network(&stage), &c1));
+    ours.attachment.del().silent();
+    assert_same(&before, &stage.snapshot());
+}
+
+#[test]
+fn attachment_of_ours_is_checked_and_removed_by_theirs() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::new();
+    let [warm_up, c1] = ["warm-up", "c1"].map(|name| stage.sandbox.netns(name));
+    attach(&network(&stage), &warm_up).del();
+    let before = stage.snapshot();
+    let made = attach(&network(&stage), &c1);
+    let ours = Attached { attachment: theirs(network(&stage), &c1), result: made.result };
+    ours.check().silent();
+    ours.del();
+    assert_same(&before, &stage.snapshot());
+}
+
+#[test]
+fn containers_of_both_talk_on_one_bridge() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::new();
+    let [c1, c2] = ["c1", "c2"].map(|name| stage.sandbox.netns(name));
+    let one = attach_as(theirs(network(&stage), &c1));
+    let two = attach(&network(&stage), &c2);
+    assert_ne!(one.ip(0), two.ip(0));
+    assert_eq!(one.result["interfaces"][0]["mac"], link(stage.sandbox.host(), "br0")["address"]);
+    for family in [0, 1] {
+        c2.ping(one.ip(family)).unwrap();
+    }
+    two.del();
+    one.check().silent();
+}
+
+#[test]
+fn interface_of_another_container_of_theirs_stays() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    let made = attach_as(theirs(network(&stage), &c1));
+    // Our ADD for the same interface fails. The result tells whose it is, and it is not ours.
+    let mut ours =
+        Attached { attachment: Attachment::new(network(&stage), &c1).container("other"), result: made.result.clone() };
+    ours.attachment.add().failure_code(101);
+    ours.result["interfaces"][2]["mac"] = json!("02:00:00:00:00:55");
+    ours.del();
+    made.check().silent();
+}
