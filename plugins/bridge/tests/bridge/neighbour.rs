@@ -37,7 +37,7 @@ fn ipv6_without_any_wait_is_not_tentative_when_add_returns() {
     }
 }
 
-/// An owner of 10.1.0.50 and fd01::50 with this hardware address.
+/// An owner of 10.1.0.50 and `fd01::50` with this hardware address.
 fn owner(stage: &Stage, container: &TestNs, mac: &str) -> Attached {
     let conf = stage.dual(json!({ "runtimeConfig": { "mac": mac } }));
     attach_as(Attachment::new(conf, container).args("IgnoreUnknown=1;IP=10.1.0.50,fd01::50"))

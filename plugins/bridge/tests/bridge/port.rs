@@ -13,12 +13,12 @@ fn hairpin_and_isolation_are_off_unless_asked_for() {
     let [c1, c2] = ["c1", "c2"].map(|name| stage.sandbox.netns(name));
     let plain = attach(&stage.network(json!({})), &c1);
     let special = attach(&stage.network(json!({ "hairpinMode": true, "portIsolation": true })), &c2);
-    let state = |attached: &Attached| {
+    let settings = |attached: &Attached| {
         let data = link(stage.sandbox.host(), &attached.port())["linkinfo"]["info_slave_data"].clone();
         [data["hairpin"].clone(), data["isolated"].clone()]
     };
-    assert_eq!(state(&plain), [json!(false), json!(false)]);
-    assert_eq!(state(&special), [json!(true), json!(true)]);
+    assert_eq!(settings(&plain), [json!(false), json!(false)]);
+    assert_eq!(settings(&special), [json!(true), json!(true)]);
 }
 
 #[test]
