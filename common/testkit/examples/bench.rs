@@ -92,8 +92,13 @@ fn timed(work: impl FnOnce()) -> Duration {
 }
 
 fn report(contenders: &mut [Contender], containers: usize) {
-    println!("bridge (gateway, ipMasq) + host-local + portmap (1 port), {containers} containers one after the other, in ms");
-    println!("{:<12} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}", "", "VERSION", "ADD p50", "p99", "last 10", "DEL p50", "p99", "last 10");
+    println!(
+        "bridge (gateway, ipMasq) + host-local + portmap (1 port), {containers} containers one after the other, in ms"
+    );
+    println!(
+        "{:<12} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "", "VERSION", "ADD p50", "p99", "last 10", "DEL p50", "p99", "last 10"
+    );
     for contender in contenders {
         let last = |times: &[Duration]| median(&times[times.len().saturating_sub(10)..]);
         let row = [

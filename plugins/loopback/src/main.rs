@@ -30,6 +30,7 @@ impl Plugin for Loopback {
         let netns = Netns::open(&add.netns).map_err(kernel)?;
         let mut rtnl = netns.rtnl().map_err(kernel)?;
         let lo = existing(&mut rtnl, LO)?;
+        check_addresses(&rtnl.addresses(&lo).map_err(kernel)?)?;
         if !lo.up {
             set_up(&mut rtnl, &lo, true)?;
             undo.push("bring lo up", move || {
@@ -38,8 +39,8 @@ impl Plugin for Loopback {
                 set_up(&mut rtnl, &lo, false)
             });
         }
+        // The kernel adds 127.0.0.1 and ::1 when it comes up.
         let addresses = rtnl.addresses(&lo).map_err(kernel)?;
-        check_addresses(&addresses)?;
         let sandbox = add.netns.display().to_string();
         Ok(add.network.prev_result.clone().unwrap_or_else(|| success(&lo, &addresses, sandbox)))
     }

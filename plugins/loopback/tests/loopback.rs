@@ -58,7 +58,7 @@ fn add_whose_result_cannot_be_written_leaves_lo_down() {
     let sandbox = Sandbox::enter();
     let container = sandbox.netns("c1");
     let lo = Attachment::new(conf("1.0.0"), &container);
-    lo.call("ADD").stdout(Stdout::Full).run().failed();
+    assert!(!lo.call("ADD").stdout(Stdout::Full).run().status.success());
     assert!(!lo_is_up(&container));
 }
 
