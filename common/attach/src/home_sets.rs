@@ -12,7 +12,7 @@ use nft::{Batch, Element, Ifname, Key, KeyType, Nft, Set};
 
 use crate::{
     Section, firewall,
-    homes::{Home, Homes, bridges_of, home_of, links_of},
+    homes::{Home, Homes, bridges_of, holds, home_of, links_of, subnet_of},
     kernel,
 };
 
@@ -73,8 +73,17 @@ impl HomeSets {
             if !found.is_some_and(|element| home_of(&element).is_some_and(|home| home.holds(subnet))) {
                 return Ok(false);
             }
+            if !self.has_subnet(nft, subnet).map_err(firewall)? {
+                return Ok(false);
+            }
         }
         Ok(true)
+    }
+
+    fn has_subnet(&self, nft: &mut Nft, subnet: &IpNetwork) -> nft::Result<bool> {
+        let Some(set) = &self.of(subnet.is_ipv4()).subnets else { return Ok(true) };
+        let found = nft.element(&self.section.table, set, &Key::new().ip(subnet.network()))?;
+        Ok(found.is_some_and(|element| subnet_of(&element).is_some_and(|present| holds(&present, subnet))))
     }
 
     /// Removes everything behind `link` and its VLAN interfaces (`cni0`, `cni0.100`), unless it has ports other than
@@ -84,20 +93,33 @@ impl HomeSets {
             return Ok(());
         }
         let homes = self.observe(nft).map_err(firewall)?.behind(link);
-        self.release(nft, &links_of(&homes), going)
+        self.release_behind(nft, &links_of(&homes), going)
+    }
+
+    /// Adds to `batch` the removal of every subnet that `is_needed` does not need, to go in the transaction that takes
+    /// away what did.
+    pub fn release_unneeded(
+        &self,
+        nft: &mut Nft,
+        batch: &mut Batch,
+        is_needed: impl Fn(&IpNetwork) -> bool,
+    ) -> nft::Result<()> {
+        let present = self.observe(nft)?;
+        let needed = present.only(|home| is_needed(&home.subnet));
+        self.change_in(nft, batch, &present, &needed)
     }
 
     /// Removes everything behind links that have no port that needs it.
     pub fn release_garbage(&self, nft: &mut Nft) -> Result<()> {
         let links = self.observe(nft).map_err(firewall)?.links();
-        self.release(nft, &links, &[])
+        self.release_behind(nft, &links, &[])
     }
 
     /// Removes what is behind those of `links` that are not used.
     ///
     /// An attachment that comes at the same time has made its port before it looks for the element. If its port appears
     /// while the elements go, they are put back: it may have seen them still.
-    fn release(&self, nft: &mut Nft, links: &[String], going: &[LinkIndex]) -> Result<()> {
+    fn release_behind(&self, nft: &mut Nft, links: &[String], going: &[LinkIndex]) -> Result<()> {
         let unused = self.unused(links, going)?;
         if unused.is_empty() {
             return Ok(());
@@ -138,7 +160,9 @@ impl HomeSets {
     fn change(&self, nft: &mut Nft, mut to: impl FnMut(&Homes) -> Homes) -> Result<()> {
         let commit = nft.transaction(|nft| {
             let present = self.observe(nft)?;
-            self.difference(&present, &to(&present))
+            let mut batch = Batch::new();
+            self.change_in(nft, &mut batch, &present, &to(&present))?;
+            Ok(batch)
         });
         commit.map_err(firewall)
     }
@@ -155,27 +179,41 @@ impl HomeSets {
         Ok(Homes::new(homes))
     }
 
+    /// The subnets that the sets of subnets hold: those of the homes, unless somebody has changed only one of both.
+    fn observe_subnets(&self, nft: &mut Nft) -> nft::Result<Vec<IpNetwork>> {
+        let mut subnets = Vec::new();
+        for set in [&self.v4, &self.v6].into_iter().filter_map(|sets| sets.subnets.as_ref()) {
+            match nft.elements(&self.section.table, set) {
+                Ok(elements) => subnets.extend(elements.iter().filter_map(subnet_of)),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(subnets)
+    }
+
     /// What goes goes first: an interval must not overlap one that it replaces.
-    fn difference(&self, from: &Homes, to: &Homes) -> nft::Result<Batch> {
+    fn change_in(&self, nft: &mut Nft, batch: &mut Batch, from: &Homes, to: &Homes) -> nft::Result<()> {
         let table = &self.section.table;
-        let mut batch = Batch::new();
+        let (present, wanted) = (self.observe_subnets(nft)?, to.subnets());
         for home in from.less(to) {
             batch.delete_elements(table, &self.of(home.subnet.is_ipv4()).links, [home_element(&home)?]);
         }
-        for (set, element) in self.subnet_elements(from.subnets_less(to)) {
+        for (set, element) in self.subnet_elements(&present, &wanted) {
             batch.delete_elements(table, set, [element]);
         }
         for home in to.less(from) {
             batch.ensure_elements(table, &self.of(home.subnet.is_ipv4()).links, [home_element(&home)?]);
         }
-        for (set, element) in self.subnet_elements(to.subnets_less(from)) {
+        for (set, element) in self.subnet_elements(&wanted, &present) {
             batch.ensure_elements(table, set, [element]);
         }
-        Ok(batch)
+        Ok(())
     }
 
-    fn subnet_elements(&self, subnets: Vec<IpNetwork>) -> impl Iterator<Item = (&Set, Element)> {
-        subnets.into_iter().filter_map(|subnet| {
+    /// The elements for those of `subnets` that are not in `without`.
+    fn subnet_elements(&self, subnets: &[IpNetwork], without: &[IpNetwork]) -> impl Iterator<Item = (&Set, Element)> {
+        subnets.iter().filter(|subnet| !without.contains(subnet)).filter_map(|subnet| {
             let range = Element::range(Key::new().ip(subnet.network()), Key::new().ip(subnet.broadcast()));
             Some((self.of(subnet.is_ipv4()).subnets.as_ref()?, range))
         })

@@ -33,6 +33,19 @@ pub(crate) fn home_of(element: &Element) -> Option<Home> {
     Some(Home { subnet: network_of(first, last)?, link })
 }
 
+/// What an element of the subnets' set says.
+pub(crate) fn subnet_of(element: &Element) -> Option<IpNetwork> {
+    network_of(address(&element.key)?, address(element.last())?)
+}
+
+fn address(key: &Key) -> Option<IpAddr> {
+    match key.values() {
+        [Value::Ipv4(ip)] => Some((*ip).into()),
+        [Value::Ipv6(ip)] => Some((*ip).into()),
+        _ => None,
+    }
+}
+
 fn parts(key: &Key) -> Option<(IpAddr, String)> {
     match key.values() {
         [Value::Ipv4(ip), Value::Ifname(link)] => Some(((*ip).into(), link.as_str().to_owned())),
@@ -52,7 +65,8 @@ fn network_of(first: IpAddr, last: IpAddr) -> Option<IpNetwork> {
     IpNetwork::new(first, u8::try_from(width - host_bits).ok()?).ok().filter(|network| network.broadcast() == last)
 }
 
-fn holds(outer: &IpNetwork, inner: &IpNetwork) -> bool {
+/// Whether all of `inner` is in `outer`.
+pub(crate) fn holds(outer: &IpNetwork, inner: &IpNetwork) -> bool {
     outer.prefix() <= inner.prefix() && outer.contains(inner.network())
 }
 
@@ -81,6 +95,11 @@ impl Homes {
         Self::new(self.0.iter().filter(|home| !some.contains(home)).cloned())
     }
 
+    /// Those that are `wanted`.
+    pub(crate) fn only(&self, wanted: impl Fn(&Home) -> bool) -> Self {
+        Self(self.0.iter().filter(|home| wanted(home)).cloned().collect())
+    }
+
     /// Those behind `bridge` itself or one of its VLAN interfaces.
     pub(crate) fn behind(&self, bridge: &str) -> Vec<Home> {
         let of_bridge =
@@ -102,14 +121,8 @@ impl Homes {
         self.0.iter().filter(|home| !other.0.contains(home)).cloned().collect()
     }
 
-    /// The subnets to masquerade that `other` does not have.
-    pub(crate) fn subnets_less(&self, other: &Self) -> Vec<IpNetwork> {
-        let there = other.subnets();
-        self.subnets().into_iter().filter(|subnet| !there.contains(subnet)).collect()
-    }
-
-    /// The subnets to masquerade: of those that overlap, the largest.
-    fn subnets(&self) -> Vec<IpNetwork> {
+    /// The subnets alone: of those that overlap, the largest.
+    pub(crate) fn subnets(&self) -> Vec<IpNetwork> {
         let mut all: Vec<IpNetwork> = self.0.iter().map(|home| home.subnet).collect();
         all.sort();
         all.dedup();
@@ -154,8 +167,8 @@ mod tests {
     fn smaller_subnet_comes_back_when_the_larger_goes() {
         let both = homes(&[("10.0.0.0/8", "a"), ("10.2.0.0/16", "b")]);
         let one = both.without(&both.behind("a"));
-        assert_eq!(both.subnets_less(&one), ["10.0.0.0/8".parse().unwrap()]);
-        assert_eq!(one.subnets_less(&both), ["10.2.0.0/16".parse().unwrap()]);
+        assert_eq!(subnets(&both), ["10.0.0.0/8"]);
+        assert_eq!(subnets(&one), ["10.2.0.0/16"]);
         assert_eq!(both.less(&one), both.behind("a"));
     }
 
@@ -172,7 +185,7 @@ mod tests {
     fn equal_subnets_of_two_links_are_one_to_masquerade() {
         let both = homes(&[("10.0.0.0/8", "a"), ("10.0.0.0/8", "b")]);
         assert_eq!(subnets(&both), ["10.0.0.0/8"]);
-        assert!(both.subnets_less(&both.without(&both.behind("a"))).is_empty());
+        assert_eq!(subnets(&both.without(&both.behind("a"))), ["10.0.0.0/8"]);
     }
 
     #[test]

@@ -59,7 +59,8 @@ fn homes() -> HomeSets {
     let section = Section {
         table: Table::new(Family::Inet, TABLE),
         sets: v4.sets().chain(v6.sets()).collect(),
-        chains: vec![(Chain::base("masquerade", hook), rules)],
+        // Not `masquerade`: nft would not read that back, it is a word of its language.
+        chains: vec![(Chain::base("masquerading", hook), rules)],
     };
     HomeSets { section, v4, v6, needed_by: veth::is_anybodys }
 }

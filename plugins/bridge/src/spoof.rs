@@ -27,7 +27,7 @@ pub fn restrict(owner: &Owner, port: &Link, container: &Link, undo: &mut Undo) -
     let commit = nft.transaction(|nft| {
         // A crash may have left those of an earlier link of this name, with another address.
         let stale = nft.element(&table(), &ports(), &restricted.key)?;
-        let mut batch = without(stale.as_slice());
+        let mut batch = without(nft, stale.as_slice())?;
         batch.ensure_elements(&table(), &ports(), [restricted.clone()]);
         batch.ensure_elements(&table(), &allowed(), [passing.clone()]);
         Ok(batch)
@@ -48,7 +48,7 @@ pub fn release(owner: &Owner) -> Result<()> {
             gone.extend(nft.element(&table(), &ports(), &key)?);
         }
         gone.retain(|element| element.comment.as_deref().is_some_and(|tag| owner.owns(tag)));
-        Ok(without(&gone))
+        without(nft, &gone)
     });
     commit.map_err(firewall)
 }
@@ -68,7 +68,7 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
             listed => listed?,
         };
         gone.retain(is_garbage);
-        Ok(without(&gone))
+        without(nft, &gone)
     });
     commit.map_err(firewall)
 }
@@ -109,21 +109,31 @@ impl Pair {
     }
 }
 
-/// The changes that remove restricted ports and their pairs.
-fn without(ports_gone: &[Element]) -> Batch {
+/// The changes that remove restricted ports and the pairs that pass.
+fn without(nft: &mut Nft, ports_gone: &[Element]) -> nft::Result<Batch> {
     let mut batch = Batch::new();
-    for element in ports_gone {
-        let pair = pair_of(element).map(|(name, mac)| Key::new().ifname(name).ether(mac));
-        batch.delete_elements(&table(), &ports(), [Element::new(element.key.clone())]);
-        batch.delete_elements(&table(), &allowed(), pair.map(Element::new));
+    for port in ports_gone {
+        batch.delete_elements(&table(), &ports(), [Element::new(port.key.clone())]);
+        batch.delete_elements(&table(), &allowed(), passing(nft, port)?);
     }
-    batch
+    Ok(batch)
 }
 
-fn pair_of(element: &Element) -> Option<(Ifname, [u8; 6])> {
-    let [Value::Ifname(name)] = element.key.values() else { return None };
-    let address = element.private.as_ref().filter(|datum| datum.kind == ADDRESS)?;
-    Some((name.clone(), address.value.as_slice().try_into().ok()?))
+/// The pairs of a restricted port. nft does not save the private datum: after a restored ruleset all pairs are looked
+/// through.
+fn passing(nft: &mut Nft, port: &Element) -> nft::Result<Vec<Element>> {
+    let [Value::Ifname(name)] = port.key.values() else { return Ok(Vec::new()) };
+    let datum = port.private.as_ref().filter(|datum| datum.kind == ADDRESS);
+    let address: Option<[u8; 6]> = datum.and_then(|datum| datum.value.as_slice().try_into().ok());
+    let pairs: Vec<Element> = match address {
+        Some(address) => {
+            let key = Key::new().ifname(name.clone()).ether(address);
+            nft.element(&table(), &allowed(), &key)?.into_iter().collect()
+        }
+        None => nft.elements(&table(), &allowed())?,
+    };
+    let is_of_port = |pair: &Element| pair.key.values().first() == Some(&Value::Ifname(name.clone()));
+    Ok(pairs.into_iter().filter(is_of_port).map(|pair| Element::new(pair.key)).collect())
 }
 
 fn table() -> Table {

@@ -99,6 +99,21 @@ fn everything_goes_after_the_bridge() {
 }
 
 #[test]
+fn everything_goes_after_sets_that_were_emptied() {
+    let sets =
+        ["inet mooring masquerade_links4", "inet mooring masquerade_subnets4", "bridge mooring allowed_addresses"];
+    for set in sets.into_iter().chain(["bridge mooring restricted_ports", "inet mooring masquerade_subnets6"]) {
+        let stage = Stage::new();
+        let c1 = stage.sandbox.netns("c1");
+        let attached = attach(&everything(&stage), &c1);
+        stage.sandbox.sh(&format!("nft flush set {set}"));
+        attached.check().failure_code(103);
+        attached.del();
+        assert_eq!(stage.ports("br0"), [""; 0]);
+    }
+}
+
+#[test]
 fn nothing_happens_before_any_add() {
     let stage = Stage::new();
     let c1 = stage.sandbox.netns("c1");

@@ -113,6 +113,19 @@ fn flushed_ruleset_is_healed_by_the_next_add() {
 }
 
 #[test]
+fn ruleset_can_be_saved_and_restored() {
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    let attached = attach(&stage.dual(json!({ "ipMasq": true, "macspoofchk": true })), &c1);
+    let saved = stage.sandbox.dir().join("saved.nft");
+    stage.sandbox.sh(&format!("nft list ruleset > {0}; nft flush ruleset; nft -f {0}", saved.display()));
+    attached.check().silent();
+    attached.del();
+    let ruleset = stage.ruleset();
+    assert!(!ruleset.contains("10.1.0.0") && !ruleset.contains(&attached.port()), "{ruleset}");
+}
+
+#[test]
 fn overlapping_subnets_of_two_bridges_are_both_masqueraded() {
     let stage = Stage::new();
     let [c1, c2] = ["c1", "c2"].map(|name| stage.sandbox.netns(name));

@@ -31,6 +31,8 @@ fn ipv6_without_any_wait_is_not_tentative_when_add_returns() {
     let stage = Stage::new();
     for n in 0..5 {
         let container = stage.sandbox.netns(&format!("c{n}"));
+        // Also where the container asks for detection on every interface.
+        container.sh("echo 1 > /proc/sys/net/ipv6/conf/all/accept_dad");
         attach(&stage.dual(json!({})), &container);
         assert_eq!(container.sh("ip -6 addr show dev eth0 scope global tentative"), "");
         assert_eq!(stage.sandbox.sh("ip -6 addr show dev br0 tentative"), "");
