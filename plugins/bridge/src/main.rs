@@ -170,7 +170,8 @@ fn subnets(ips: &[IpConfig]) -> Vec<IpNetwork> {
     ips.iter().filter(|ip| !is_local(ip)).map(|ip| ip.address).collect()
 }
 
-/// Removes links, rules and what only they needed. The kernel takes some 15 ms for each: they wait at the same time.
+/// Removes links and rules, and what only they needed. The kernel takes some 15 ms for a link as for a rule: they wait at
+/// the same time. What is shared comes last: of two attachments that end together, the later one sees that no port is left.
 fn remove(
     host: &mut Rtnl,
     ports: &[Link],
@@ -178,12 +179,12 @@ fn remove(
     release_rules: impl FnOnce() -> Result<()> + Send,
 ) -> Result<()> {
     let going: Vec<LinkIndex> = ports.iter().map(|port| port.index).collect();
-    thread::scope(|scope| {
+    let (links, rules) = thread::scope(|scope| {
         let rules = scope.spawn(release_rules);
-        let masquerade = scope.spawn(|| masquerade::release_unused(bridge, &going));
-        let links = going.iter().map(|port| host.del_link(*port).map_err(kernel)).collect::<Vec<_>>();
-        Error::collect(links.into_iter().chain([outcome(rules), outcome(masquerade)]))
-    })
+        let links: Vec<Result<()>> = going.iter().map(|port| host.del_link(*port).map_err(kernel)).collect();
+        (links, outcome(rules))
+    });
+    Error::collect(links.into_iter().chain([rules, masquerade::release_unused(bridge, &going)]))
 }
 
 fn outcome(step: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
