@@ -6,17 +6,17 @@ use std::{
 };
 
 use attach::{Owner, firewall, kernel, veth};
-use cni::{Error, Result, Success, Undo};
+use cni::{Result, Success, Undo};
 use ipnetwork::IpNetwork;
-use net::{Link, LinkIndex, PortChange, Rtnl, here, sysctl};
+use net::{Link, PortChange, Rtnl, here, sysctl};
 use nft::{
     Batch, Element, Ifname, Nfproto, Nft, Proto, Value,
     conntrack::{Conntrack, Entry, Filter},
 };
 
 use crate::{
-    plan::Published,
-    rules::{self, Led, localnet_links, table},
+    plan::{Addresses, Published},
+    rules::{Led, localnet_links, table},
 };
 
 /// The links of the host that are the attachment's: those that the result tells of, but for bridges. Results before
@@ -43,27 +43,19 @@ fn link_to(host: &mut Rtnl, address: IpAddr) -> Result<Option<Link>> {
     }
 }
 
-/// Lets the container and its neighbours reach published ports through the host: their packets come back the way they
-/// came only if they look like the host's.
-pub fn ensure_hairpin(nft: &mut Nft, host: &mut Rtnl, addresses: impl IntoIterator<Item = IpNetwork>) -> Result<()> {
-    for address in addresses {
-        if let Some(link) = link_to(host, address.ip())? {
-            rules::section().ensure(nft, &[address], &link.name)?;
-        }
-    }
-    Ok(())
-}
+/// A subnet whose members reach published ports as locals, and the link that it is behind.
+type Home = (IpNetwork, String);
 
-/// Whether that is so.
-pub fn has_hairpin(nft: &mut Nft, host: &mut Rtnl, addresses: impl IntoIterator<Item = IpNetwork>) -> Result<bool> {
-    for address in addresses {
-        if let Some(link) = link_to(host, address.ip())?
-            && !rules::section().covers(nft, &[address], &link.name)?
-        {
-            return Ok(false);
+/// The homes of these addresses: behind a link of the attachment's own there is nobody else.
+pub fn homes(host: &mut Rtnl, links: &[Link], addresses: &Addresses) -> Result<Vec<Home>> {
+    let mut homes = Vec::new();
+    for address in addresses.iter() {
+        if let Some(link) = link_to(host, address.ip())? {
+            let is_own = links.iter().any(|own| own.index == link.index);
+            homes.push((if is_own { address.ip().into() } else { address }, link.name));
         }
     }
-    Ok(true)
+    Ok(homes)
 }
 
 /// With bridge netfilter a packet that a container sends to itself through the host goes back by the port it came from,
@@ -113,60 +105,47 @@ fn is_guarded(nft: &mut Nft, link: &str) -> Result<bool> {
     Ok(nft.element(&table(), &localnet_links(), &name.into()).map_err(firewall)?.is_some())
 }
 
-/// Ends what hairpins and 127.0.0.1 need, for links that nobody else needs it for: those of `owner`, those called
-/// `names` that have gone, and bridges that `led` has the last published port of.
-pub fn release_links(nft: &mut Nft, owner: &Owner, led: &[Led], names: &BTreeSet<String>) -> Result<()> {
+/// Takes that back from those of `links` that are pairs of one container, or have gone. A bridge keeps it.
+pub fn release_localhost(nft: &mut Nft, links: &BTreeSet<String>) -> Result<()> {
     let mut host = Rtnl::open(&here()).map_err(kernel)?;
-    let mut going: Vec<LinkIndex> = veth::find(&mut host, owner)?.iter().map(|link| link.index).collect();
-    let mut released: BTreeSet<String> = BTreeSet::new();
-    for name in names {
+    for name in links {
         let link = host.link(name).map_err(kernel)?;
-        going.extend(link.as_ref().filter(|link| !link.is_kind("bridge")).map(|link| link.index));
-        // Behind a bridge's port there is nothing of its own.
-        if link.is_none_or(|link| link.master.is_none() && !link.is_kind("bridge")) {
-            released.insert(name.clone());
+        if link.is_none_or(|link| link.is_kind("veth") && link.master.is_none()) && is_guarded(nft, name)? {
+            close_localhost(nft, name)?;
         }
     }
-    released.iter().try_for_each(|name| release_localhost(nft, name))?;
-    for address in led.iter().map(|led| led.to) {
-        released.extend(link_to(&mut host, address)?.map(|link| link.name));
-    }
-    released.iter().try_for_each(|name| rules::section().release_unused(nft, name, &going))
+    Ok(())
 }
 
-/// Takes `route_localnet` from a link before the guard goes.
-fn release_localhost(nft: &mut Nft, link: &str) -> Result<()> {
-    if !is_guarded(nft, link)? {
-        return Ok(());
+/// Takes it back from all links that have gone.
+pub fn release_localhost_garbage(nft: &mut Nft) -> Result<()> {
+    let mut host = Rtnl::open(&here()).map_err(kernel)?;
+    let guarded = match nft.elements(&table(), &localnet_links()) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        listed => listed.map_err(firewall)?,
+    };
+    for element in &guarded {
+        if let [Value::Ifname(name)] = element.key.values()
+            && host.link(name.as_str()).map_err(kernel)?.is_none()
+        {
+            close_localhost(nft, name.as_str())?;
+        }
     }
+    Ok(())
+}
+
+/// The sysctl goes before the guard.
+fn close_localhost(nft: &mut Nft, link: &str) -> Result<()> {
     match sysctl::set(&here(), &route_localnet(link), "0") {
         Err(error) if !error.is_not_found() => return Err(kernel(error)),
         _ => {}
     }
     let mut batch = Batch::new();
-    let name = Ifname::new(link).map_err(firewall)?;
-    batch.delete_elements(&table(), &localnet_links(), [Element::new(name)]);
+    batch.delete_elements(&table(), &localnet_links(), [Element::new(Ifname::new(link).map_err(firewall)?)]);
     match nft.commit(batch) {
         Err(error) if error.is_not_found() => Ok(()),
         done => done.map_err(firewall),
     }
-}
-
-/// The same for all links that have gone.
-pub fn release_localnet_garbage(nft: &mut Nft, host: &mut Rtnl) -> Result<()> {
-    let guarded = match nft.elements(&table(), &localnet_links()) {
-        Err(error) if error.is_not_found() => return Ok(()),
-        listed => listed.map_err(firewall)?,
-    };
-    let mut steps = Vec::new();
-    for element in &guarded {
-        if let [Value::Ifname(name)] = element.key.values()
-            && host.link(name.as_str()).map_err(kernel)?.is_none()
-        {
-            steps.push(release_localhost(nft, name.as_str()));
-        }
-    }
-    Error::collect(steps)
 }
 
 /// Forgets connections to published ports that were made before these were published: they would never be translated.

@@ -60,7 +60,9 @@ impl Plugin for Portmap {
 
         publication.publish_words()?;
         if plan.snat != Snat::Nobody {
-            host::ensure_hairpin(&mut nft, &mut host, addresses.iter())?;
+            for (subnet, link) in host::homes(&mut host, &links, &addresses)? {
+                rules::section().ensure(&mut nft, &[subnet], &link)?;
+            }
             host::set_hairpin_mode(&mut host, &links, undo)?;
             if let Some(port) = ports.iter().find(|port| port.is_at_localhost()) {
                 host::ensure_localhost(&mut nft, &mut host, port.to.ip())?;
@@ -96,8 +98,11 @@ impl Plugin for Portmap {
             return Ok(());
         }
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
-        if !host::has_hairpin(&mut nft, &mut host, addresses.iter())? {
-            return Err(failed("check published ports: the container's subnet is not in the sets of hairpins".into()));
+        let links = host::links(&mut host, &owner, prev)?;
+        for (subnet, link) in host::homes(&mut host, &links, &addresses)? {
+            if !rules::section().covers(&mut nft, &[subnet], &link)? {
+                return Err(failed(format!("check published ports: hairpin_links lacks {subnet} behind \"{link}\"")));
+            }
         }
         match ports.iter().find(|port| port.is_at_localhost()) {
             Some(port) if !host::has_localhost(&mut nft, &mut host, port.to.ip())? => {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use attach::{Owner, firewall, network_hash, tag_prefix};
+use attach::{Owner, firewall, network_hash, open_for_removal, tag_prefix};
 use cni::{Attachment, Error, Result};
-use net::{Rtnl, here};
-use nft::{Batch, Element, Nfproto, Nft, Proto};
+use ipnetwork::IpNetwork;
+use nft::{Batch, Element, Nfproto, Nft, Proto, Set};
 
 use crate::{
     host,
@@ -28,6 +28,10 @@ impl Found {
     /// The elements that take a port of the host.
     fn takers(&self) -> impl Iterator<Item = &Element> {
         self.elements.iter().filter(|placed| Sets::takes_port(&placed.set)).map(|placed| &placed.element)
+    }
+
+    fn contains(&self, set: &Set, element: &Element) -> bool {
+        self.elements.iter().any(|placed| placed.set == *set && placed.element.key == element.key)
     }
 
     fn led(&self) -> Vec<Led> {
@@ -53,19 +57,19 @@ pub struct Leaving {
 }
 
 impl Leaving {
-    /// Takes the ports back. What makes them known to another call goes last but for connections.
+    /// Takes the ports back: all in one transaction, with the hairpins that they were the last to need.
     pub fn release(&self) -> Result<()> {
-        let mut nft = Nft::open().map_err(firewall)?;
+        let Some(mut nft) = open_for_removal()? else { return Ok(()) };
         let found = self.find(&mut nft).map_err(firewall)?;
         if found.is_empty() {
             return host::forget(&self.forsaken(&mut nft)?);
         }
         let mut links = found.links();
         links.extend(self.links.iter().cloned());
-        let shared = host::release_links(&mut nft, &self.owner, &found.led(), &links);
+        let localhost = host::release_localhost(&mut nft, &links);
         let mut led = Vec::new();
         let removed = remove(&mut nft, |nft| self.find(nft), &mut led);
-        Error::collect([shared, removed, host::forget(&led)])
+        Error::collect([localhost, removed, host::forget(&led)])
     }
 
     fn find(&self, nft: &mut Nft) -> nft::Result<Found> {
@@ -123,28 +127,41 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
     let hash = network_hash(network);
     let is_garbage =
         |tag: &str| tag_prefix(tag).is_some_and(|prefix| prefix.starts_with(&hash) && !kept.contains(prefix));
-    let mut nft = Nft::open().map_err(firewall)?;
+    let Some(mut nft) = open_for_removal()? else { return Ok(()) };
     let mut led = Vec::new();
     let removed = remove(&mut nft, |nft| search(nft, is_garbage), &mut led);
-    let mut host = Rtnl::open(&here()).map_err(attach::kernel)?;
-    Error::collect([
-        removed,
-        rules::section().release_garbage(&mut nft),
-        host::release_localnet_garbage(&mut nft, &mut host),
-        host::forget(&led),
-    ])
+    Error::collect([removed, host::release_localhost_garbage(&mut nft), host::forget(&led)])
 }
 
-/// Removes what `find` finds, in one transaction, and says in `led` where it led.
+/// Removes what `find` finds, and the hairpins that nothing needs then, and says in `led` where it led.
 fn remove(nft: &mut Nft, mut find: impl FnMut(&mut Nft) -> nft::Result<Found>, led: &mut Vec<Led>) -> Result<()> {
     let commit = nft.transaction(|nft| {
         let found = find(nft)?;
         *led = found.led();
         let mut batch = Batch::new();
         delete(&mut batch, &found);
+        release_hairpins(nft, &mut batch, &found)?;
         Ok::<_, nft::Error>(batch)
     });
     commit.map_err(firewall)
+}
+
+/// An ADD that comes meanwhile publishes its ports before it looks for its hairpin: either they are seen here, or it will
+/// miss the hairpin and make it anew.
+fn release_hairpins(nft: &mut Nft, batch: &mut Batch, going: &Found) -> nft::Result<()> {
+    let mut containers = Vec::new();
+    for Sets { snat, masquerade, .. } in [Sets::of(Nfproto::IPV4), Sets::of(Nfproto::IPV6)] {
+        for set in [snat, masquerade] {
+            let listed = match nft.elements(&table(), &set) {
+                Err(error) if error.is_not_found() => return Ok(()),
+                listed => listed?,
+            };
+            let staying = listed.iter().filter(|element| !going.contains(&set, element));
+            containers.extend(staying.filter_map(rules::container));
+        }
+    }
+    let is_needed = |subnet: &IpNetwork| containers.iter().any(|container| subnet.contains(*container));
+    rules::section().release_unneeded(nft, batch, is_needed)
 }
 
 /// Deletes what was found.

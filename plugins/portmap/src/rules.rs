@@ -146,6 +146,19 @@ pub fn sources(container: IpAddr, port: &HostPort) -> [Placed; 2] {
     [snat, masquerade].map(|set| Placed { set, element: Element::new(connections(container, port)) })
 }
 
+/// The container of an element of those sets.
+pub fn container(element: &Element) -> Option<IpAddr> {
+    address(element.key.values())
+}
+
+fn address(values: &[Value]) -> Option<IpAddr> {
+    match values {
+        [Value::Ipv4(ip), ..] => Some(IpAddr::from(*ip)),
+        [Value::Ipv6(ip), ..] => Some(IpAddr::from(*ip)),
+        _ => None,
+    }
+}
+
 fn connections(container: IpAddr, port: &HostPort) -> Key {
     Key::new().ip(container).proto(port.protocol).port(port.port)
 }
@@ -170,12 +183,7 @@ impl Led {
     pub fn by(element: &Element) -> Option<Self> {
         let [.., Value::Proto(protocol), Value::Port(port)] = element.key.values() else { return None };
         let Some(Data::Values(to)) = &element.data else { return None };
-        let to = match to.values() {
-            [Value::Ipv4(ip), ..] => IpAddr::from(*ip),
-            [Value::Ipv6(ip), ..] => IpAddr::from(*ip),
-            _ => return None,
-        };
-        Some(Self { protocol: *protocol, port: *port, to })
+        Some(Self { protocol: *protocol, port: *port, to: address(to.values())? })
     }
 }
 

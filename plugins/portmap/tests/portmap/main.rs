@@ -8,5 +8,16 @@
     reason = "a test reports by panicking and indexes into JSON that it expects"
 )]
 
+mod check;
+mod conditions;
+mod conflict;
+mod conntrack;
+mod crash;
+mod del;
+mod gc;
+mod localhost;
+mod passthrough;
 mod publish;
+mod rollback;
+mod scale;
 mod stage;

@@ -83,6 +83,14 @@ impl Stage {
         Chain::new(list, &self.sandbox.netns(name))
     }
 
+    /// A container that `bridge` has attached and portmap has not; the result so far.
+    #[track_caller]
+    pub fn bridged(&self, name: &str, list: &Value) -> (Chain, Value) {
+        let chain = self.chain(name, list);
+        let result = chain.plugins()[0].add().success();
+        (chain, result)
+    }
+
     /// What is on the host, and the leases; without what host-local remembers of the last one.
     pub fn snapshot(&self) -> Snapshot {
         self.sandbox.snapshot(&[&self.sandbox.dir().join("leases")]).without(&["last_reserved_ip"])
@@ -96,6 +104,11 @@ impl Stage {
         self.snapshot()
     }
 
+    /// The number that every change of the ruleset increases.
+    pub fn generation(&self) -> nft::Generation {
+        self.host().run(|| nft::Nft::open().and_then(|mut nft| nft.generation()).unwrap())
+    }
+
     /// The elements of our table whose set, key or owner contains `text`.
     pub fn elements(&self, text: &str) -> Vec<String> {
         let mut lines = self.sandbox.host().snapshot().lines().to_vec();
@@ -105,6 +118,13 @@ impl Stage {
 }
 
 impl Web {
+    /// Whether it answers `from` at port 8080 of the host.
+    pub fn answers(&self, from: &TestNs) -> bool {
+        Proto::Tcp
+            .ask_within(from, "203.0.113.1:8080".to_owned(), SHORT)
+            .is_ok_and(|reply| reply.server == self.netns.name())
+    }
+
     /// Detaches it as runtimes do that cache results.
     #[track_caller]
     pub fn stop(self) {
