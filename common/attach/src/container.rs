@@ -156,7 +156,12 @@ fn metric_of(ifname: &str, route: &Route) -> Option<u32> {
 }
 
 /// Sysctls of the interface; those that only refine its behaviour may be missing or read-only.
+///
+/// An interface without addresses is the container's to configure: nothing is settled for it.
 fn prepare(inside: &Inside<'_>, ifname: &str, wanted: &Wanted<'_>) -> Result<()> {
+    if wanted.ips.is_empty() {
+        return Ok(());
+    }
     let refine = |key: String, value: &str| {
         if let Err(error) = sysctl::set(inside, &key, value) {
             log::info!("{error}");
