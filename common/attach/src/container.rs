@@ -7,9 +7,9 @@ use std::{
 };
 
 use cni::{Code, Error, IpConfig, Result, Route};
-use net::{Address, Inside, Link, LinkChange, LinkIndex, Netns, Rtnl, sysctl};
+use net::{Address, Inside, Link, LinkChange, Netns, Rtnl, sysctl};
 
-use crate::{kernel, veth::existing};
+use crate::{kernel, ready, veth::existing};
 
 /// How the interface is to be.
 #[derive(Debug)]
@@ -33,8 +33,6 @@ pub struct Interface {
 
 /// Longest wait for duplicate address detection; it takes about a second per probe (RFC 4862, section 5.4).
 const DAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a state that changes within milliseconds is looked at.
-const POLL: Duration = Duration::from_micros(200);
 
 impl Interface {
     /// Opens the interface `ifname` of `netns` and settles what has to be settled before it is up.
@@ -65,6 +63,9 @@ impl Interface {
         }
         if wanted.detect_duplicates && wanted.ips.iter().any(|ip| ip.address.is_ipv6()) {
             self.await_dad()?;
+        }
+        if wanted.up {
+            wanted.ips.iter().try_for_each(|ip| ready::await_local(&mut self.rtnl, ip.address.ip()))?;
         }
         wanted.routes.iter().map(|route| self.add_route(route, wanted.ips)).collect()
     }
@@ -194,27 +195,6 @@ fn enable_ipv6(inside: &Inside<'_>, link: &str) -> Result<()> {
             log::info!("{error}");
             Ok(())
         }
-    }
-}
-
-/// Waits until the bridge port `port` passes frames, for at most `timeout`.
-///
-/// A port that spanning tree holds back (half a minute by default) is not waited for: it will pass them.
-pub fn await_forwarding(host: &mut Rtnl, port: LinkIndex, timeout: Duration) -> Result<()> {
-    let deadline = Instant::now() + timeout;
-    loop {
-        let link = host.link_at(port).map_err(kernel)?;
-        let Some(link) = link else {
-            return Err(Error::new(Code::Kernel, format!("wait for bridge port {port}: the link has gone")));
-        };
-        if link.operational && link.port.is_some_and(|port| !port.disabled) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            let state = if link.operational { "the port is disabled" } else { "the link has no carrier" };
-            return Err(Error::new(Code::Kernel, format!("wait for bridge port \"{}\": {state}", link.name)));
-        }
-        thread::sleep(POLL);
     }
 }
 

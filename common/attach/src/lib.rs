@@ -4,6 +4,7 @@
 //! * [`veth`]: the pair between host and container, found again by name and tag alone.
 //! * [`container`]: addresses, routes and settings of the interface inside.
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
+//! * [`ready`]: waiting until an attachment can be used.
 //! * [`verify`][]: CHECK.
 
 pub mod container;
@@ -13,6 +14,7 @@ mod homes;
 pub mod host;
 pub mod masquerade;
 mod owner;
+pub mod ready;
 mod section;
 pub mod verify;
 pub mod veth;

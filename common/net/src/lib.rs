@@ -25,6 +25,6 @@ pub use link::{BridgeSpec, Link, LinkChange, LinkIndex, VethEnd, VethSpec};
 pub use mac::Mac;
 pub use nix::errno::Errno;
 pub use ns::{Inside, Netns, here};
-pub use port::{Port, PortChange, PortVlan};
+pub use port::{Port, PortChange, PortState, PortVlan};
 pub use route::{MAIN_TABLE, Route};
 pub use rtnl::Rtnl;

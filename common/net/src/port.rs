@@ -22,12 +22,25 @@ const IFLA_BRPORT_ISOLATED: u16 = 33;
 /// `include/uapi/linux/if_bridge.h`
 const IFLA_BRIDGE_VLAN_INFO: u16 = 2;
 const BR_STATE_DISABLED: u8 = 0;
+const BR_STATE_FORWARDING: u8 = 3;
+
+/// Whether a port passes frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PortState {
+    /// No frame passes, for want of a carrier (`BR_STATE_DISABLED`).
+    #[default]
+    Disabled,
+    /// Spanning tree holds it back: listening, learning or blocking.
+    HeldBack,
+    /// Frames pass (`BR_STATE_FORWARDING`).
+    Forwarding,
+}
 
 /// The state of a link as a port of a bridge.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Port {
-    /// No frame passes, for want of a carrier (`BR_STATE_DISABLED`). Spanning tree's other states come behind it.
-    pub disabled: bool,
+    /// Whether frames pass.
+    pub state: PortState,
     /// Frames may go back out of the port that they came in by.
     pub hairpin: bool,
     /// Frames do not pass between isolated ports.
@@ -38,7 +51,11 @@ impl Port {
     pub(crate) fn of(data: Attributes<'_>) -> Self {
         let number = |kind| data.find(kind).and_then(Attribute::u8);
         Self {
-            disabled: number(IFLA_BRPORT_STATE) == Some(BR_STATE_DISABLED),
+            state: match number(IFLA_BRPORT_STATE) {
+                None | Some(BR_STATE_DISABLED) => PortState::Disabled,
+                Some(BR_STATE_FORWARDING) => PortState::Forwarding,
+                Some(_) => PortState::HeldBack,
+            },
             hairpin: number(IFLA_BRPORT_MODE) == Some(1),
             isolated: number(IFLA_BRPORT_ISOLATED) == Some(1),
         }

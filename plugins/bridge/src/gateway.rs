@@ -1,6 +1,6 @@
 //! The gateway: an address of the host on the bridge, or on its interface in the container's VLAN.
 
-use attach::{host as settings, kernel, verify::failed, veth::existing};
+use attach::{host as settings, kernel, ready, verify::failed, veth::existing};
 use cni::{Code, Error, IpConfig, Result};
 use ipnetwork::IpNetwork;
 use net::{Address, Link, LinkChange, Mac, PortVlan, Rtnl, VethEnd, VethSpec};
@@ -22,6 +22,7 @@ pub fn ensure(host: &mut Rtnl, bridge: &Link, plan: &Plan, ips: &[IpConfig]) -> 
     };
     for address in &wanted {
         ensure_address(host, &link, address, plan.force_address)?;
+        ready::await_local(host, address.ip())?;
     }
     settings::enable_forwarding(&wanted)?;
     Ok(Some(link))

@@ -15,7 +15,7 @@ use std::{
 };
 
 use attach::{
-    Owner, container, kernel, masquerade,
+    Owner, container, kernel, masquerade, ready,
     verify::{self, failed},
     veth,
 };
@@ -68,7 +68,7 @@ impl Plugin for Bridge {
             masquerade_subnets(&plan, &lease.ips, port.index, undo)?;
         }
         if plan.up {
-            container::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
+            ready::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
             interface.announce()?;
         }
         let sandbox = add.netns.display().to_string();

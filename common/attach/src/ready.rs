@@ -1,0 +1,76 @@
+//! Waiting for what the kernel does in its own time, so that an attachment can be used as soon as ADD returns.
+//!
+//! All of it takes well below a millisecond on an idle machine. A packet that comes before is lost, and its sender tries
+//! again after a second.
+
+use std::{
+    net::IpAddr,
+    thread,
+    time::{Duration, Instant},
+};
+
+use cni::{Code, Error, Result};
+use net::{Link, LinkIndex, PortState, Rtnl};
+
+use crate::kernel;
+
+/// How often a state is looked at.
+const POLL: Duration = Duration::from_micros(200);
+/// After that an address is taken to be usable: rules for routing may hide its route.
+const LOCAL_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Waits until the bridge port `port` passes frames, for at most `timeout`.
+///
+/// A port that spanning tree holds back (half a minute by default) is not waited for: it will pass them.
+pub fn await_forwarding(host: &mut Rtnl, port: LinkIndex, timeout: Duration) -> Result<()> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let link = host.link_at(port).map_err(kernel)?;
+        let Some(link) = link else {
+            return Err(Error::new(Code::Kernel, format!("wait for bridge port {port}: the link has gone")));
+        };
+        let Some(lack) = lack_of(host, &link)? else { return Ok(()) };
+        if Instant::now() > deadline {
+            return Err(Error::new(Code::Kernel, format!("wait for bridge port \"{}\": {lack}", link.name)));
+        }
+        thread::sleep(POLL);
+    }
+}
+
+/// What keeps frames from passing between the port and the host, if anything.
+///
+/// The bridge itself gets its carrier with its first forwarding port, and until then it drops what the host sends.
+fn lack_of(host: &mut Rtnl, port: &Link) -> Result<Option<&'static str>> {
+    if !port.operational {
+        return Ok(Some("the link has no carrier"));
+    }
+    let bridge = match port.port.unwrap_or_default().state {
+        PortState::Disabled => return Ok(Some("the port is disabled")),
+        PortState::HeldBack => None,
+        PortState::Forwarding => port.master,
+    };
+    let Some(bridge) = bridge else { return Ok(None) };
+    let carried = host.link_at(bridge).map_err(kernel)?.is_none_or(|bridge| bridge.operational);
+    Ok((!carried).then_some("the bridge has no carrier"))
+}
+
+/// Waits until the kernel answers for `address`, which one of its links has been given.
+///
+/// For IPv6 a worker of its own joins the address's solicited-node group and then makes its local route, also if there are
+/// no duplicates to be detected (`addrconf_dad_work`, `net/ipv6/addrconf.c`).
+pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
+    let IpAddr::V6(v6) = address else { return Ok(()) };
+    let deadline = Instant::now() + LOCAL_TIMEOUT;
+    while !v6.is_unicast_link_local() && !is_local(rtnl, address)? {
+        if Instant::now() > deadline {
+            log::info!("wait for address {address}: it has no local route");
+            break;
+        }
+        thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+fn is_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<bool> {
+    Ok(rtnl.route_to(address).map_err(kernel)?.is_some_and(|(_, local)| local))
+}
