@@ -16,6 +16,7 @@ use nft::{
 
 use crate::{
     plan::{Addresses, Published},
+    release::listed,
     rules::{Led, localnet_links, table},
 };
 
@@ -120,11 +121,7 @@ pub fn release_localhost(nft: &mut Nft, links: &BTreeSet<String>) -> Result<()> 
 /// Takes it back from all links that have gone.
 pub fn release_localhost_garbage(nft: &mut Nft) -> Result<()> {
     let mut host = Rtnl::open(&here()).map_err(kernel)?;
-    let guarded = match nft.elements(&table(), &localnet_links()) {
-        Err(error) if error.is_not_found() => return Ok(()),
-        listed => listed.map_err(firewall)?,
-    };
-    for element in &guarded {
+    for element in &listed(nft, &localnet_links()).map_err(firewall)? {
         if let [Value::Ifname(name)] = element.key.values()
             && host.link(name.as_str()).map_err(kernel)?.is_none()
         {

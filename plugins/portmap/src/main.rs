@@ -5,6 +5,7 @@ mod conf;
 mod host;
 mod plan;
 mod publish;
+mod reference;
 mod release;
 mod rules;
 mod words;
@@ -80,7 +81,7 @@ impl Plugin for Portmap {
             addresses: prev.map(|prev| Addresses::of(prev, &del.attachment.ifname)).unwrap_or_default(),
             links: prev.map(host::told).unwrap_or_default(),
         };
-        leaving.release()
+        Error::collect([leaving.release(), reference::release(&del.attachment.container_id)])
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {

@@ -83,7 +83,7 @@ impl Publication<'_> {
 
     /// Every element once: two addresses of the host may lead to one port of the container.
     fn elements(&self, link: Option<&str>) -> Vec<Placed> {
-        let mut all: Vec<Placed> = Vec::new();
+        let mut all = vec![rules::owner(self.owner)];
         for port in self.ports {
             for placed in rules::elements(port, self.plan.snat, self.is_conditional(port)) {
                 if !all.contains(&placed) {

@@ -73,15 +73,18 @@ impl Leaving {
     }
 
     fn find(&self, nft: &mut Nft) -> nft::Result<Found> {
-        match self.look_up(nft)? {
-            Some(elements) => Ok(Found { elements, rules: Vec::new() }),
-            None => search(nft, |tag| self.owner.owns(tag)),
+        let Some(owner) = self.own(nft, rules::owner(&self.owner))? else { return Ok(Found::default()) };
+        let all = Note::of(&owner.element).map(|note| note.elements);
+        let elements = self.look_up(nft, owner)?;
+        if all == Some(elements.len()) {
+            return Ok(Found { elements, rules: Vec::new() });
         }
+        search(nft, |tag| self.owner.owns(tag))
     }
 
-    /// The elements by their keys, if that finds all of them. Ports with conditions have rules too, which have no key.
-    fn look_up(&self, nft: &mut Nft) -> nft::Result<Option<Vec<Placed>>> {
-        let mut found: Vec<Placed> = Vec::new();
+    /// The elements that can be found by their keys. Ports with conditions cannot: they have rules too, which have no key.
+    fn look_up(&self, nft: &mut Nft, owner: Placed) -> nft::Result<Vec<Placed>> {
+        let mut found = vec![owner];
         for port in &self.ports {
             let Some(taker) = self.own(nft, rules::taker(port, false))? else { continue };
             if let Some(led) = Led::by(&taker.element) {
@@ -90,10 +93,11 @@ impl Leaving {
                     found.extend(source.filter(|source| !found.contains(source)));
                 }
             }
-            found.push(taker);
+            if !found.contains(&taker) {
+                found.push(taker);
+            }
         }
-        let all = found.first().and_then(|placed| Note::of(&placed.element)).map(|note| note.elements);
-        Ok((all == Some(found.len())).then_some(found))
+        Ok(found)
     }
 
     fn own(&self, nft: &mut Nft, wanted: Placed) -> nft::Result<Option<Placed>> {
@@ -152,10 +156,7 @@ fn release_hairpins(nft: &mut Nft, batch: &mut Batch, going: &Found) -> nft::Res
     let mut containers = Vec::new();
     for Sets { snat, masquerade, .. } in [Sets::of(Nfproto::IPV4), Sets::of(Nfproto::IPV6)] {
         for set in [snat, masquerade] {
-            let listed = match nft.elements(&table(), &set) {
-                Err(error) if error.is_not_found() => return Ok(()),
-                listed => listed?,
-            };
+            let listed = listed(nft, &set)?;
             let staying = listed.iter().filter(|element| !going.contains(&set, element));
             containers.extend(staying.filter_map(rules::container));
         }
@@ -177,17 +178,22 @@ pub fn delete(batch: &mut Batch, found: &Found) {
 /// Everything whose tag is wanted.
 pub fn search(nft: &mut Nft, wanted: impl Fn(&str) -> bool) -> nft::Result<Found> {
     let mut elements = Vec::new();
-    for set in Sets::of(Nfproto::IPV4).all().into_iter().chain(Sets::of(Nfproto::IPV6).all()) {
-        let listed = match nft.elements(&table(), &set) {
-            Err(error) if error.is_not_found() => return Ok(Found::default()),
-            listed => listed?,
-        };
-        let tagged = listed.into_iter().filter(|element| element.comment.as_deref().is_some_and(&wanted));
+    let (v4, v6) = (Sets::of(Nfproto::IPV4), Sets::of(Nfproto::IPV6));
+    for set in [rules::owners()].into_iter().chain(v4.all()).chain(v6.all()) {
+        let tagged = listed(nft, &set)?.into_iter().filter(|element| element.comment.as_deref().is_some_and(&wanted));
         elements.extend(tagged.map(|element| Placed { set: set.clone(), element }));
     }
     let rules = nft.rules(&table(), CONDITIONAL)?;
     let rules = rules.iter().filter(|rule| rule.comment.as_deref().is_some_and(&wanted)).map(|rule| rule.handle);
     Ok(Found { elements, rules: rules.collect() })
+}
+
+/// The elements of a set; none if nobody has published a port since the host is up.
+pub fn listed(nft: &mut Nft, set: &Set) -> nft::Result<Vec<Element>> {
+    match nft.elements(&table(), set) {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        listed => listed,
+    }
 }
 
 /// Whether an element is the owner's.

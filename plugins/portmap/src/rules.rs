@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use attach::{FamilySets, HomeSets, Section, TABLE};
+use attach::{FamilySets, HomeSets, Owner, Section, TABLE};
 use nft::{
     Base, Chain, ChainType, Data, Element, Family, Hook, Key, KeyType, Nfproto, Policy, Proto, Rule, Set, Table, Value,
     expr::{self, AddrType, Expr, ct, fib, ip, ip6, meta, th},
@@ -61,10 +61,24 @@ impl Sets {
         [self.of_address, self.of_all, self.conditional, self.snat, self.masquerade]
     }
 
-    /// Whether an element of `set` takes a port of the host.
+    /// Whether an element of `set` takes a port of the host: it leads somewhere.
     pub fn takes_port(set: &Set) -> bool {
-        !set.name.starts_with("snat") && !set.name.starts_with("masquerade")
+        set.data.is_some()
     }
+}
+
+/// Who has published ports: a DEL of somebody who has none need not look for them. The key is the beginning of the owner's
+/// tag, 32 hexadecimal digits.
+pub fn owners() -> Set {
+    Set::new("port_owners", [KeyType::Mark; 4])
+}
+
+/// The element that says that `owner` has published ports.
+pub fn owner(owner: &Owner) -> Placed {
+    let digits: String = owner.prefix().chars().filter(char::is_ascii_hexdigit).collect();
+    let marks = digits.as_bytes().chunks(8).filter_map(|digits| std::str::from_utf8(digits).ok());
+    let key = marks.filter_map(|digits| u32::from_str_radix(digits, 16).ok()).fold(Key::new(), Key::mark);
+    Placed { set: owners(), element: Element::new(key) }
 }
 
 /// Links that have `route_localnet`.
@@ -236,7 +250,7 @@ pub fn section() -> HomeSets {
         (Chain::regular(DNAT), dnat(&v4, &v6)),
         (Chain::regular(CONDITIONAL), Vec::new()),
     ];
-    let sets = v4.all().into_iter().chain(v6.all()).chain([localnet_links()]);
+    let sets = v4.all().into_iter().chain(v6.all()).chain([owners(), localnet_links()]);
     let [homes_v4, homes_v6] = homes;
     let sets = sets.chain(homes_v4.sets()).chain(homes_v6.sets()).collect();
     // Whose ports a bridge has does not matter here: portmap works behind any plugin.
@@ -259,8 +273,11 @@ fn output() -> Vec<Rule> {
 
 /// What is for the host itself, and has its ports where `th dport` looks.
 fn to_host() -> Rule {
-    let with_ports = meta::l4proto().any_of([Proto::TCP, Proto::UDP, Proto::SCTP]);
-    Rule::new([with_ports, fib::daddr_type(AddrType::Local), expr::jump(DNAT)])
+    Rule::new([has_ports(), fib::daddr_type(AddrType::Local), expr::jump(DNAT)])
+}
+
+fn has_ports() -> Expr {
+    meta::l4proto().any_of([Proto::TCP, Proto::UDP, Proto::SCTP])
 }
 
 fn dnat(v4: &Sets, v6: &Sets) -> Vec<Rule> {
@@ -277,18 +294,22 @@ fn dnat(v4: &Sets, v6: &Sets) -> Vec<Rule> {
 /// Connections are told by the container's address and the port of the host that they were made to: what else reaches
 /// the container, such as a cluster's services, is left alone.
 fn snat(v4: &Sets, v6: &Sets, homes_v4: &FamilySets, homes_v6: &FamilySets) -> Vec<Rule> {
-    let translated = || ct::status([ct::Status::Dnat]);
     let to_v4 = |set: &Set| ip::daddr().dot(meta::l4proto()).dot(ct::original_proto_dst()).in_set(set);
     let to_v6 = |set: &Set| ip6::daddr().dot(meta::l4proto()).dot(ct::original_proto_dst()).in_set(set);
     let from_home_v4 = ip::saddr().dot(meta::oifname()).in_set(&homes_v4.links);
     let from_home_v6 = ip6::saddr().dot(meta::oifname()).in_set(&homes_v6.links);
     let from_localhost = ip::saddr().within(LOOPBACK_V4.0, LOOPBACK_V4.1);
+    // Without the protocols nft shows `ct original proto-dst`, but cannot read it.
+    let masquerade = |connection: Expr, from: Option<Expr>| {
+        let translated = [ct::status([ct::Status::Dnat]), has_ports(), connection];
+        Rule::new(translated.into_iter().chain(from).chain([expr::masquerade()]).collect::<Vec<_>>())
+    };
     vec![
-        Rule::new([translated(), to_v4(&v4.masquerade), expr::masquerade()]),
-        Rule::new([translated(), to_v6(&v6.masquerade), expr::masquerade()]),
-        Rule::new([translated(), to_v4(&v4.snat), from_localhost, expr::masquerade()]),
-        Rule::new([translated(), to_v4(&v4.snat), from_home_v4, expr::masquerade()]),
-        Rule::new([translated(), to_v6(&v6.snat), from_home_v6, expr::masquerade()]),
+        masquerade(to_v4(&v4.masquerade), None),
+        masquerade(to_v6(&v6.masquerade), None),
+        masquerade(to_v4(&v4.snat), Some(from_localhost)),
+        masquerade(to_v4(&v4.snat), Some(from_home_v4)),
+        masquerade(to_v6(&v6.snat), Some(from_home_v6)),
     ]
 }
 

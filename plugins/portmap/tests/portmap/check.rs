@@ -20,7 +20,7 @@ fn notices(keys: Value, damage: &str, text: &str) {
 
 #[test]
 fn missing_elements_are_noticed() {
-    notices(json!({}), "nft flush ruleset", "ports4 lacks");
+    notices(json!({}), "nft flush ruleset", "port_owners lacks");
     notices(json!({}), "nft delete element inet mooring ports4 '{ tcp . 8080 }'", "ports4 lacks");
     notices(json!({}), "nft delete element inet mooring ports6 '{ udp . 8080 }'", "ports6 lacks");
     notices(json!({}), "nft flush set inet mooring snat_ports4", "snat_ports4 lacks");

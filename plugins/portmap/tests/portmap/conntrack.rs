@@ -117,7 +117,7 @@ fn del_after_one_that_was_killed_forgets_flows() {
     let web = stage.run("c1", &list);
     assert_eq!(client.who(), "c1");
     // What a DEL leaves that is killed between the ports and the connections.
-    for set in ["ports4", "ports6", "snat_ports4", "snat_ports6"] {
+    for set in ["ports4", "ports6", "snat_ports4", "snat_ports6", "port_owners"] {
         stage.sandbox.sh(&format!("nft flush set inet mooring {set} || nft flush map inet mooring {set}"));
     }
     assert_eq!(client.who(), "c1");

@@ -154,3 +154,24 @@ fn parallel_adds_and_dels_do_not_disturb_each_other() {
     });
     assert_same(&before, &stage.snapshot());
 }
+
+#[test]
+fn rules_of_the_references_nftables_backend_are_removed() {
+    let stage = Stage::new();
+    let rule = |id: &str| format!("tcp dport 8080 dnat to 10.1.0.2:80 comment \\\"{id}\\\"");
+    for id in ["c1", "c2"] {
+        stage.sandbox.sh(&format!(
+            "nft add table ip cni_hostport
+             nft add chain ip cni_hostport hostports; nft add chain ip cni_hostport hostip_hostports
+             nft add chain ip cni_hostport masquerading '{{ type nat hook postrouting priority 100; }}'
+             nft add rule ip cni_hostport hostports {}; nft add rule ip cni_hostport hostip_hostports {}
+             nft add rule ip cni_hostport masquerading ip saddr 10.1.0.2 masquerade comment \\\"{id}\\\"",
+            rule(id),
+            rule(id),
+        ));
+    }
+    let chain = stage.chain("c1", &stage.publishing(web()));
+    chain.plugins()[1].del().silent();
+    let left = stage.sandbox.sh("nft list ruleset");
+    assert_eq!((left.matches("\"c1\"").count(), left.matches("\"c2\"").count()), (0, 3), "{left}");
+}

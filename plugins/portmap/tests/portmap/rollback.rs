@@ -32,6 +32,8 @@ fn result_that_cannot_be_written_is_undone() {
 
 #[test]
 fn bad_configuration_is_refused_before_any_effect() {
+    let (stage, chain, result) = about_to_publish(json!({ "runtimeConfig": { "portMappings": web() } }));
+    let before = (stage.snapshot(), stage.generation());
     for (key, value, code, names) in [
         ("runtimeConfig", json!({ "portMappings": [mapping(8080, 80, "tcp"), mapping(0, 80, "tcp")] }), 7, "0"),
         ("runtimeConfig", json!({ "portMappings": [mapping(8080, 80, "tcp"), mapping(8080, 81, "tcp")] }), 7, "8080"),
@@ -49,13 +51,11 @@ fn bad_configuration_is_refused_before_any_effect() {
         ("externalSetMarkChain", json!("KUBE-MARK-MASQ"), 2, "KUBE-MARK-MASQ"),
         ("conditionsV4", json!("ip saddr 10.0.0.1"), 6, "conditionsV4"),
     ] {
-        let (stage, chain, result) = about_to_publish(json!({ "runtimeConfig": { "portMappings": web() } }));
-        let before = (stage.snapshot(), stage.generation());
         let error = chain.plugins()[1].with_prev(&result).with_key(key, value).add().failure_code(code);
         assert!(error["msg"].as_str().unwrap().contains(names), "{names}: {error}");
-        assert_same(&before.0, &stage.snapshot());
-        assert_eq!(before.1, stage.generation());
+        assert_eq!(before.1, stage.generation(), "{names}");
     }
+    assert_same(&before.0, &stage.snapshot());
 }
 
 #[test]

@@ -45,5 +45,7 @@ fn two_hundred_containers_add_elements_and_no_rules() {
     assert_eq!((add, del), with_many, "as many questions to the kernel as for the first");
     assert!(stage.elements("c999").is_empty());
     let listing = stage.sandbox.sh("nft list table inet mooring");
+    // An administrator can save and restore it.
+    stage.sandbox.sh("nft list ruleset > /run/saved; nft -c -f /run/saved");
     assert!(listing.contains("dnat ip to meta l4proto . th dport map @ports4"), "{listing}");
 }
