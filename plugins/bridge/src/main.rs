@@ -4,6 +4,7 @@ mod conf;
 mod gateway;
 mod link;
 mod plan;
+mod reference;
 mod spoof;
 mod vlan;
 
@@ -80,11 +81,9 @@ impl Plugin for Bridge {
         let owner = Owner::new(&del.network.name, &del.attachment);
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let ports = veth::find(&mut host, &owner)?;
-        if ports.is_empty() {
-            link::del_foreign(&mut host, del)?;
-        }
+        let foreign = if ports.is_empty() { del_foreign(&mut host, &owner, del) } else { Ok(()) };
         let bridge = link::bridge_of(&mut host, &ports)?.unwrap_or_else(|| del.network.conf.bridge().to_owned());
-        remove(&mut host, &ports, &bridge, || spoof::release(&owner))
+        Error::collect([foreign, remove(&mut host, &ports, &bridge, || spoof::release(&owner))])
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {
@@ -148,6 +147,11 @@ fn lease(network: &Network<Conf>, plan: &Plan, undo: &mut Undo) -> Result<Succes
         ip.interface = Some(link::CONTAINER);
     }
     Ok(lease)
+}
+
+/// Removes what the reference plugin has made for an attachment that is not ours.
+fn del_foreign(host: &mut Rtnl, owner: &Owner, del: &Del<Conf>) -> Result<()> {
+    Error::collect([link::del_foreign(host, del), reference::release(owner)])
 }
 
 fn masquerade_subnets(plan: &Plan, ips: &[IpConfig], port: LinkIndex, undo: &mut Undo) -> Result<()> {

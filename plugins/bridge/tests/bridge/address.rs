@@ -120,3 +120,14 @@ fn bridge_of_somebody_else_is_used_with_its_ports() {
     assert_eq!(stage.ports("br0"), ["tap0"]);
     stage.sandbox.host().ping("10.1.0.77").unwrap();
 }
+
+#[test]
+fn spanning_tree_does_not_delay_add() {
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    stage.sandbox.sh("ip link add br0 type bridge stp_state 1");
+    let attached = attach(&stage.network(json!({})), &c1);
+    attached.check().silent();
+    let port = link(stage.sandbox.host(), &attached.port())["linkinfo"]["info_slave_data"].clone();
+    assert_eq!(port["state"], "listening", "it forwards half a minute later");
+}

@@ -78,6 +78,42 @@ fn containers_of_both_talk_on_one_bridge() {
 }
 
 #[test]
+fn spoof_check_of_theirs_is_removed_by_ours() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::new();
+    let [c1, c2] = ["c1", "c2"].map(|name| stage.sandbox.netns(name));
+    let conf = stage.network(json!({ "cniVersion": "1.0.0", "macspoofchk": true }));
+    attach_as(theirs(conf.clone(), &c1));
+    let before = stage.ruleset();
+    attach_as(theirs(conf.clone(), &c2));
+    assert!(stage.ruleset().contains("macspoofchk-c2-eth0"), "{}", stage.ruleset());
+    Attachment::new(conf.clone(), &c2).netns("").del().silent();
+    assert_eq!(stage.ruleset(), before);
+    Attachment::new(conf, &c1).del().silent();
+    assert!(!stage.ruleset().contains("c1-eth0"), "{}", stage.ruleset());
+}
+
+/// What releases from 1.6 on keep for two containers of the network `net`.
+const MASQUERADING: &str = "table inet cni_plugins_masquerade {
+    chain masq_checks {
+        ip saddr 10.1.0.2 ip daddr != 10.1.0.0/24 masquerade comment \"a4861f4ae9f7d238-f4d01f2ef4b92245, net: net, if: eth0, id: c1\"
+        ip saddr 10.1.0.3 ip daddr != 10.1.0.0/24 masquerade comment \"a4861f4ae9f7d238-0000000000000000, net: net, if: eth0, id: c2\"
+    }
+}";
+
+#[test]
+fn masquerading_of_theirs_is_removed_by_ours() {
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    stage.sandbox.sh(&format!("nft -f - <<'RULES'\n{MASQUERADING}\nRULES"));
+    Attachment::new(network(&stage), &c1).netns("").del().silent();
+    let left = stage.ruleset();
+    assert!(left.contains("10.1.0.3") && !left.contains("10.1.0.2"), "{left}");
+}
+
+#[test]
 fn interface_of_another_container_of_theirs_stays() {
     if !is_there() {
         return;
