@@ -48,6 +48,11 @@ impl Plugin for Bridge {
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
 
         let bridge = link::ensure_bridge(&mut host, &plan)?;
+        if plan.masquerade {
+            // Before the port, so that it is undone behind it: what ports share goes when none is left.
+            let bridge = plan.bridge.clone();
+            undo.push("masquerade", move || masquerade::release_unused(&bridge, &[]));
+        }
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;
         link::pin_address(&mut host, &bridge)?;
@@ -66,7 +71,7 @@ impl Plugin for Bridge {
         let routes = interface.configure(&wanted)?;
         let gateway = gateway::ensure(&mut host, &bridge, &plan, &lease.ips)?;
         if plan.masquerade {
-            masquerade_subnets(&plan, &lease.ips, port.index, undo)?;
+            masquerade::ensure(&subnets(&lease.ips), &plan.gateway_link())?;
         }
         if plan.up {
             ready::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
@@ -152,12 +157,6 @@ fn lease(network: &Network<Conf>, plan: &Plan, undo: &mut Undo) -> Result<Succes
 /// Removes what the reference plugin has made for an attachment that is not ours.
 fn del_foreign(host: &mut Rtnl, owner: &Owner, del: &Del<Conf>) -> Result<()> {
     Error::collect([link::del_foreign(host, del), reference::release(owner)])
-}
-
-fn masquerade_subnets(plan: &Plan, ips: &[IpConfig], port: LinkIndex, undo: &mut Undo) -> Result<()> {
-    let bridge = plan.bridge.clone();
-    undo.push("masquerade", move || masquerade::release_unused(&bridge, &[port]));
-    masquerade::ensure(&subnets(ips), &plan.gateway_link())
 }
 
 /// The addresses of the container's interface `ifname`; plugins behind this one may have added others.

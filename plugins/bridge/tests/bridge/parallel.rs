@@ -77,6 +77,21 @@ fn last_goes_while_the_first_comes() {
 }
 
 #[test]
+fn last_two_may_go_together() {
+    let stage = Stage::new();
+    let conf = stage.network(json!({ "ipMasq": true }));
+    let containers = ["c0", "c1"].map(|name| stage.sandbox.netns(name));
+    let both = containers.each_ref().map(|container| Attachment::new(conf.clone(), container));
+    for _ in 0..10 {
+        for attachment in &both {
+            attachment.add().success();
+        }
+        at_once(both.iter().map(|attachment| attachment.call("DEL")).collect()).iter().for_each(Output::silent);
+        assert!(!stage.ruleset().contains("10.1.0.0"), "{}", stage.ruleset());
+    }
+}
+
+#[test]
 fn interfaces_of_one_container_may_come_together() {
     let stage = Stage::new();
     let warm_up = stage.sandbox.netns("warm-up");
