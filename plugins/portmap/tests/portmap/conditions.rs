@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Sandbox, TestNs, Uplink, assert_same};
 
-use crate::stage::{Proto, Stage, mapping, web};
+use crate::stage::{Proto, Stage, mapping, web, web_at};
 
 /// A second host outside, at 198.51.100.2 and `2001:db8:eeee::2`.
 fn far(sandbox: &Sandbox) -> TestNs {
@@ -164,8 +164,10 @@ fn words_of_iptables_and_ends_of_rules_are_refused_before_any_effect() {
 #[test]
 fn port_with_conditions_and_one_without_exclude_each_other() {
     let stage = Stage::new();
-    let conditional = under(&stage, json!({ "conditionsV4": ["ip saddr 203.0.113.2"] }));
-    let plain = stage.publishing(web());
+    // Of one family only: ports of the other would exclude each other without any conditions.
+    let mapped = json!({ "portMappings": web_at("0.0.0.0") });
+    let list = |words: Value| stage.network(1, json!({ "conditionsV4": words, "runtimeConfig": mapped }));
+    let (conditional, plain) = (list(json!(["ip saddr 203.0.113.2"])), list(json!(null)));
     for (first, second) in [(&conditional, &plain), (&plain, &conditional), (&conditional, &conditional)] {
         let web = stage.run("c1", first);
         let (chain, result) = stage.bridged("c2", second);

@@ -69,10 +69,16 @@ fn last_port_of_a_bridge_takes_the_hairpin_along() {
     let stage = Stage::new();
     let list = stage.publishing(web());
     let before = stage.warm_snapshot(&list);
-    let web = stage.run("c1", &list);
+    let neighbour = stage.run("c0", &stage.publishing(json!([mapping(7070, 80, "tcp")])));
+    let without_ports = stage.run("c1", &stage.network(1, json!({})));
+    let web = stage.run("c2", &list);
     assert_eq!(stage.elements("hairpin_links").len(), 2);
     web.stop();
-    stage.sandbox.sh("umount /run/netns/c1; rm /run/netns/c1");
+    assert_eq!(stage.elements("hairpin_links").len(), 2, "the neighbour needs it");
+    neighbour.stop();
+    assert!(stage.elements("hairpin_links").is_empty());
+    without_ports.stop();
+    stage.sandbox.sh("for c in c0 c1 c2; do umount /run/netns/$c; rm /run/netns/$c; done");
     assert_same(&before, &stage.snapshot());
 }
 
