@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use attach::ready;
-use net::{LinkIndex, Rtnl, here};
+use ipnetwork::IpNetwork;
+use net::{Address, LinkChange, LinkIndex, Rtnl, here};
 use testkit::Sandbox;
 
 /// Longer than any of it takes on a busy machine.
@@ -18,13 +19,23 @@ fn index(name: &str) -> LinkIndex {
     host().link(name).unwrap().unwrap().index
 }
 
+/// Brings a link up without the time that a program takes to start.
+fn bring_up(name: &str) {
+    let mut host = host();
+    let link = host.link(name).unwrap().unwrap();
+    host.set_link(&link, &LinkChange { up: Some(true), ..LinkChange::default() }).unwrap();
+}
+
 #[test]
 fn port_forwards_once_the_bridge_has_a_carrier_too() {
     let sandbox = Sandbox::enter();
-    sandbox.sh("ip link add br0 up type bridge; ip link add p0 type veth peer name c0; ip link set p0 master br0 up");
-    sandbox.sh("ip link set c0 up");
-    ready::await_forwarding(&mut host(), index("p0"), LONG).unwrap();
-    assert!(host().link("br0").unwrap().unwrap().operational);
+    for n in 0..20 {
+        sandbox.sh(&format!("ip link add br{n} up type bridge; ip link add p{n} type veth peer name c{n}"));
+        sandbox.sh(&format!("ip link set p{n} master br{n} up"));
+        bring_up(&format!("c{n}"));
+        ready::await_forwarding(&mut host(), index(&format!("p{n}")), LONG).unwrap();
+        assert!(host().link(&format!("br{n}")).unwrap().unwrap().operational);
+    }
 }
 
 #[test]
@@ -49,13 +60,15 @@ fn what_a_port_lacks_is_named() {
 fn address_is_local_once_it_has_been_waited_for() {
     let sandbox = Sandbox::enter();
     sandbox.sh("ip link add br0 up type bridge");
-    for n in 1..20 {
-        let address = format!("fd01::{n}");
-        sandbox.sh(&format!("ip addr add {address}/64 dev br0 nodad"));
-        ready::await_local(&mut host(), address.parse().unwrap()).unwrap();
-        assert!(sandbox.sh(&format!("ip route get {address}")).contains("local"));
+    let mut host = host();
+    let bridge = host.link("br0").unwrap().unwrap();
+    for n in 1..50 {
+        let address: IpNetwork = format!("fd01::{n}/64").parse().unwrap();
+        host.add_address(&bridge, &Address { no_dad: true, ..Address::new(address) }).unwrap();
+        ready::await_local(&mut host, address.ip()).unwrap();
+        assert_eq!(host.route_to(address.ip()).unwrap().map(|(_, local)| local), Some(true), "{address}");
     }
     for not_waited_for in ["10.0.0.1", "fe80::1"] {
-        ready::await_local(&mut host(), not_waited_for.parse().unwrap()).unwrap();
+        ready::await_local(&mut host, not_waited_for.parse().unwrap()).unwrap();
     }
 }
