@@ -10,7 +10,7 @@ use cni::{Result, Success, Undo};
 use ipnetwork::IpNetwork;
 use net::{Link, PortChange, Rtnl, here, sysctl};
 use nft::{
-    Batch, Element, Ifname, Nfproto, Nft, Proto, Value,
+    Batch, Element, Errno, Ifname, Nfproto, Nft, Proto, Value,
     conntrack::{Conntrack, Entry, Filter},
 };
 
@@ -152,7 +152,7 @@ pub fn forget_before(host: &mut Rtnl, ports: &[Published]) -> Result<()> {
     let mut is_host: HashMap<IpAddr, bool> = HashMap::new();
     for port in ports.iter().map(|port| port.from).filter(|port| port.protocol != Proto::TCP) {
         let conntrack = conntrack.get_or_insert(Conntrack::open().map_err(firewall)?);
-        for entry in conntrack.list(filter(port.family, port.protocol, port.port)).map_err(firewall)? {
+        for entry in connections(conntrack, port.family, port.protocol, port.port)? {
             let dst = entry.orig.dst;
             let to_host = match is_host.get(&dst) {
                 Some(known) => *known,
@@ -172,12 +172,23 @@ pub fn forget(led: &[Led]) -> Result<()> {
     let mut conntrack = None;
     for Led { protocol, port, to } in led.iter().filter(|led| led.protocol != Proto::TCP) {
         let conntrack = conntrack.get_or_insert(Conntrack::open().map_err(firewall)?);
-        let led_there = |entry: &Entry| entry.reply.src == *to;
-        conntrack.flush(filter(Nfproto::of(*to), *protocol, *port), led_there).map_err(firewall)?;
+        let entries = connections(conntrack, Nfproto::of(*to), *protocol, *port)?;
+        for entry in entries.iter().filter(|entry| entry.reply.src == *to) {
+            conntrack.delete(entry).map_err(firewall)?;
+        }
     }
     Ok(())
 }
 
-fn filter(family: Nfproto, protocol: Proto, host_port: u16) -> Filter {
-    Filter { family: Some(family), proto: Some(protocol), orig_dport: Some(host_port) }
+/// Connections that were made to a port. None where the kernel cannot tell: new ones are translated there as well.
+fn connections(conntrack: &mut Conntrack, family: Nfproto, protocol: Proto, port: u16) -> Result<Vec<Entry>> {
+    let filter = Filter { family: Some(family), proto: Some(protocol), orig_dport: Some(port) };
+    match conntrack.list(filter) {
+        // `CONFIG_NF_CT_NETLINK` is off, or its module is missing (`nfnetlink_rcv_msg`, `net/netfilter/nfnetlink.c`).
+        Err(error) if matches!(error.errno, Errno::EINVAL | Errno::EOPNOTSUPP) => {
+            log::warn!("{error}: connections to port {port}/{protocol} that exist keep their translation");
+            Ok(Vec::new())
+        }
+        listed => listed.map_err(firewall),
+    }
 }

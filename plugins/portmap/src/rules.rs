@@ -253,7 +253,7 @@ pub fn section() -> HomeSets {
     let sets = v4.all().into_iter().chain(v6.all()).chain([owners(), localnet_links()]);
     let [homes_v4, homes_v6] = homes;
     let sets = sets.chain(homes_v4.sets()).chain(homes_v6.sets()).collect();
-    // Whose ports a bridge has does not matter here: portmap works behind any plugin.
+    // Subnets go with the published ports that need them, whatever ports a bridge has.
     HomeSets { section: Section { table: table(), sets, chains }, v4: homes_v4, v6: homes_v6, needed_by: |_| true }
 }
 

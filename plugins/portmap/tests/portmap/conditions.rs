@@ -113,7 +113,8 @@ fn other_words_go_through_nft() {
     let stage = Stage::new();
     let before = stage.warm_snapshot(&stage.publishing(web()));
     let far = far(&stage.sandbox);
-    let list = under(&stage, json!({ "conditionsV4": ["meta", "mark", "5"], "conditionsV6": ["th sport 1024-65535"] }));
+    let list =
+        under(&stage, json!({ "conditionsV4": ["meta", "mark", "5"], "conditionsV6": ["tcp", "sport", "1024-65535"] }));
     let web = stage.run("c1", &list);
     assert!(!web.answers(&stage.outside));
     stage.sandbox.sh("nft add table inet marks
@@ -121,7 +122,8 @@ fn other_words_go_through_nft() {
          nft add rule inet marks pre ip saddr 203.0.113.2 meta mark set 5");
     assert!(web.answers(&stage.outside));
     assert!(!web.answers(&far));
-    assert_eq!(Proto::Udp.ask(&far, "[2001:db8:ffff::1]:8080").server, "c1");
+    assert_eq!(Proto::Tcp.ask(&far, "[2001:db8:ffff::1]:8080").server, "c1");
+    Proto::Udp.ask_in_vain(&far, "[2001:db8:ffff::1]:8080");
     stage.sandbox.sh("nft delete table inet marks");
     web.portmap().with_prev(&web.result).check().silent();
     web.stop();
