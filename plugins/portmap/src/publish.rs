@@ -32,7 +32,6 @@ impl Publication<'_> {
         let (elements, rules) = (self.elements(link), self.rules());
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let commit = nft.transaction(|nft| {
-            self.refuse_rivals(nft, &mut host)?;
             let mut batch = Batch::new();
             delete(&mut batch, &self.in_the_way(nft, &mut host, &elements)?);
             for Placed { set, element } in &elements {
@@ -123,32 +122,26 @@ impl Publication<'_> {
         *self.conditions(port) != Conditions::None
     }
 
-    /// A port that is published with conditions is not in the map of those without, and the other way round.
-    fn refuse_rivals(&self, nft: &mut Nft, host: &mut Rtnl) -> Result<(), Failure> {
-        for port in self.ports {
-            let Placed { set, element } = rules::taker(&port.from, !self.is_conditional(port));
-            let present = nft.element(&table(), &set, &element.key)?;
-            if let Some(present) = present.filter(|present| !is_of(self.owner, present)) {
-                refuse_living(host, &present)?;
-            }
-        }
-        Ok(())
+    /// Where else the ports may be taken: a port that is published with conditions is not in the map of those without, and
+    /// the other way round.
+    fn rivals(&self) -> impl Iterator<Item = Placed> {
+        self.ports.iter().map(|port| rules::taker(&port.from, !self.is_conditional(port)))
     }
 
     /// What has to go before `elements` can come: everything of owners who have gone, or our own of an ADD that was
     /// killed, if any of it is in their places.
     fn in_the_way(&self, nft: &mut Nft, host: &mut Rtnl, elements: &[Placed]) -> Result<Found, Failure> {
         let (mut present, mut gone): (Vec<Placed>, Vec<String>) = (Vec::new(), Vec::new());
-        for Placed { set, element } in elements {
-            let Some(element) = nft.element(&table(), set, &element.key)? else { continue };
+        for Placed { set, element } in elements.iter().cloned().chain(self.rivals()) {
+            let Some(element) = nft.element(&table(), &set, &element.key)? else { continue };
             let own = is_of(self.owner, &element);
-            if Sets::takes_port(set) && !own {
+            if Sets::takes_port(&set) && !own {
                 refuse_living(host, &element)?;
             }
-            if Sets::takes_port(set) || own {
+            if Sets::takes_port(&set) || own {
                 gone.extend(element.comment.as_deref().and_then(tag_prefix).map(str::to_owned));
             }
-            present.push(Placed { set: set.clone(), element });
+            present.push(Placed { set, element });
         }
         if gone.is_empty() {
             return Ok(Found { elements: present, rules: Vec::new() });

@@ -57,13 +57,15 @@ fn second_interface_of_a_container_is_another_owner() {
 fn port_of_an_owner_without_a_link_is_taken_over_and_its_late_del_takes_nothing() {
     for conditions in [json!(null), json!(["ip saddr 203.0.113.2"]), json!(["meta mark != 5"])] {
         let stage = Stage::new();
-        let mappings = json!([mapping(8080, 80, "tcp"), mapping(8080, 80, "udp"), mapping(8081, 80, "tcp")]);
+        // Of one family, which has the conditions.
+        let mut mappings = web_at("0.0.0.0");
+        mappings.as_array_mut().unwrap().push(mapping(8081, 80, "tcp"));
         let old =
             stage.network(1, json!({ "conditionsV4": conditions, "runtimeConfig": { "portMappings": mappings } }));
         let gone = stage.run("c1", &old);
         let link = gone.result["interfaces"][1]["name"].as_str().unwrap().to_owned();
         stage.sandbox.sh(&format!("ip link del {link}"));
-        let web_of_c2 = stage.run("c2", &stage.publishing(web()));
+        let web_of_c2 = stage.run("c2", &stage.publishing(web_at("0.0.0.0")));
         assert!(web_of_c2.answers(&stage.outside));
         assert!(stage.elements("id: c1").is_empty(), "all of it goes, it leads nowhere");
         let rules = stage.sandbox.sh("nft list chain inet mooring portmap_conditional");
