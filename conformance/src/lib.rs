@@ -1,9 +1,9 @@
 //! The runtime side of CNI: what a container runtime does to attach a container to a network.
 //!
-//! * [`load`]: find a network by name and decode it to a [`NetworkList`].
+//! * [`load()`]: find a network by name and decode it to a [`NetworkList`].
 //! * [`Runner`]: run ADD, CHECK, DEL, GC and STATUS over a list, or validate it.
 //! * [`Cache`]: what CHECK, DEL and GC need to know of an ADD; the files are libcni's.
-//! * [`Executor`], [`request`], [`Success`], [`Failure`]: one call of one plugin: its environment, stdin, result and error.
+//! * [`Executor`], [`request()`], [`Success`], [`Failure`]: one call of one plugin: its environment, stdin, result and error.
 //!
 //! It knows plugins only from the outside, as JSON and processes, and shares no code with those of this workspace: what both
 //! sides got wrong in the same way would go unnoticed. It prints nothing; what is worth telling goes to an [`Observer`].

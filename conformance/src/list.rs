@@ -1,6 +1,6 @@
 //! A network: the list of plugins that one file describes (spec: section 1, "Network configuration format").
 //!
-//! From text to [`NetworkList`], without touching files; [`crate::load`] finds the text.
+//! From text to [`NetworkList`], without touching files; [`crate::load()`] finds the text.
 
 use crate::{
     error::{Error, Result},
