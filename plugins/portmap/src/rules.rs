@@ -321,3 +321,61 @@ fn guard() -> Vec<Rule> {
         Rule::new([meta::iifname().in_set(&localnet_links()), ip::saddr().within(address, prefix), expr::drop()]),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn published(at: Option<&str>, to: &str) -> Published {
+        let to: std::net::SocketAddr = to.parse().unwrap();
+        let at = at.map(|at| at.parse().unwrap());
+        Published { from: HostPort { family: Nfproto::of(to.ip()), at, protocol: Proto::UDP, port: 53 }, to }
+    }
+
+    #[test]
+    fn note_is_read_as_it_was_written() {
+        for link in [None, Some("veth0".to_owned())] {
+            let note = Note { elements: 3, link };
+            assert_eq!(Note::of(&note.on(Element::new(80_u32))), Some(note));
+        }
+        assert_eq!(Note::of(&Element::new(80_u32)), None);
+        assert_eq!(Note::of(&Element::new(80_u32).private(Note::KIND, "x")), None);
+    }
+
+    #[test]
+    fn elements_are_in_the_sets_of_their_family_and_purpose() {
+        let names = |port: &Published, snat, conditional| -> Vec<String> {
+            elements(port, snat, conditional).into_iter().map(|placed| placed.set.name).collect()
+        };
+        let (v4, v6) = (published(None, "10.0.0.2:5353"), published(Some("fd00::1"), "[fd01::2]:5353"));
+        assert_eq!(names(&v4, Snat::Locals, false), ["ports4", "snat_ports4"]);
+        assert_eq!(names(&v4, Snat::Locals, true), ["conditional_ports4", "snat_ports4"]);
+        assert_eq!(names(&v6, Snat::Everybody, false), ["ports_of_address6", "masquerade_ports6"]);
+        assert_eq!(names(&v6, Snat::Nobody, false), ["ports_of_address6"]);
+        let led = Led::by(&elements(&v6, Snat::Nobody, false)[0].element).unwrap();
+        assert_eq!((led.protocol, led.port, led.to), (Proto::UDP, 53, v6.to.ip()));
+    }
+
+    #[test]
+    fn words_stand_between_family_and_destination() {
+        let v4 = conditional_words(&published(Some("192.0.2.1"), "10.0.0.2:5353"), "meta mark 5", "tag");
+        let from = "meta nfproto ipv4 meta mark 5 ip daddr 192.0.2.1 meta l4proto udp th dport 53";
+        assert_eq!(
+            v4,
+            format!("add rule inet mooring portmap_conditional {from} dnat ip to 10.0.0.2:5353 comment \"tag\"\n")
+        );
+        let v6 = conditional_words(&published(None, "[fd01::2]:5353"), "meta mark 5", "tag");
+        assert!(
+            v6.contains("meta nfproto ipv6 meta mark 5 meta l4proto udp th dport 53 dnat ip6 to [fd01::2]:5353"),
+            "{v6}"
+        );
+    }
+
+    #[test]
+    fn owners_key_is_the_beginning_of_its_tag() {
+        let attachment = cni::Attachment { container_id: "one".into(), ifname: "eth0".into() };
+        let tagged = Owner::new("unit-test", &attachment);
+        let key = owner(&tagged).element.key.to_string();
+        assert_eq!(key, "0x6fd94d50 . 0x1e58f0aa . 0x287fc69e . 0xff0574a2");
+    }
+}

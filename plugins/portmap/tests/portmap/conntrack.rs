@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::json;
-use testkit::TestNs;
+use testkit::{Facility, TestNs, require};
 
 use crate::stage::{LONG, SHORT, Stage, mapping};
 
@@ -127,6 +127,9 @@ fn del_after_one_that_was_killed_forgets_flows() {
 
 #[test]
 fn flows_to_the_same_port_of_others_are_left_alone() {
+    if !require(Facility::Program("conntrack")) {
+        return;
+    }
     let stage = Stage::new();
     let list = stage.publishing(json!([mapping(5353, 80, "udp")]));
     let web = stage.run("c1", &list);

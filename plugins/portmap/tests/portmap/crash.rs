@@ -24,14 +24,14 @@ fn count(stage: &Stage, call: Plugin) -> BTreeMap<&'static str, usize> {
     CALLS.map(|name| (name, of(name))).into_iter().filter(|(_, times)| *times > 0).collect()
 }
 
-/// Runs `call` once for every fourth of its system calls, killed there; `prepare` goes before, `verify` behind.
+/// Runs `call` once for every fifth of its system calls, killed there; `prepare` goes before, `verify` behind.
 fn sweep(stage: &Stage, call: impl Fn() -> Plugin, prepare: impl Fn(), verify: impl Fn(&str)) {
     prepare();
     let counts = count(stage, call());
     verify("undisturbed");
     assert!(counts.values().sum::<usize>() > 30, "{counts:?}");
     for (name, times) in counts {
-        for n in (1..=times).rev().step_by(4) {
+        for n in (1..=times).rev().step_by(5) {
             prepare();
             let inject = format!("inject={name}:signal=KILL:when={n}");
             let killed = traced(call(), &["-o", "/dev/null", "-e", &inject]).run();
