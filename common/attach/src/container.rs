@@ -66,6 +66,9 @@ impl Interface {
         }
         if wanted.up {
             wanted.ips.iter().try_for_each(|ip| ready::await_local(&mut self.rtnl, ip.address.ip()))?;
+            if wanted.ips.iter().any(|ip| ip.address.is_ipv6()) {
+                ready::await_groups(&mut self.rtnl, &self.link)?;
+            }
         }
         wanted.routes.iter().map(|route| self.add_route(route, wanted.ips)).collect()
     }

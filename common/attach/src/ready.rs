@@ -4,7 +4,7 @@
 //! again after a second.
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     thread,
     time::{Duration, Instant},
 };
@@ -18,6 +18,9 @@ use crate::kernel;
 const POLL: Duration = Duration::from_micros(200);
 /// After that an address is taken to be usable: rules for routing may hide its route.
 const LOCAL_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// `ff02::1`: all nodes on the link (RFC 4291, section 2.7.1).
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// Waits until the bridge port `port` passes frames, for at most `timeout`.
 ///
@@ -64,6 +67,22 @@ pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
     while !v6.is_unicast_link_local() && !is_local(rtnl, address)? {
         if Instant::now() > deadline {
             log::info!("wait for address {address}: it has no local route");
+            break;
+        }
+        thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+/// Waits until `link` hears IPv6 neighbours who look for its addresses.
+///
+/// The kernel makes the route that packets to groups need to come in once a worker has noticed the carrier
+/// (`addrconf_link_ready`), which is a moment after the link is up.
+pub fn await_groups(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
+    let deadline = Instant::now() + LOCAL_TIMEOUT;
+    while !rtnl.has_route_by(link.index, ALL_NODES.into()).map_err(kernel)? {
+        if Instant::now() > deadline {
+            log::info!("wait for IPv6 on \"{}\": it has no route to groups", link.name);
             break;
         }
         thread::sleep(POLL);

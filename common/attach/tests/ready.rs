@@ -72,3 +72,16 @@ fn address_is_local_once_it_has_been_waited_for() {
         ready::await_local(&mut host, not_waited_for.parse().unwrap()).unwrap();
     }
 }
+
+#[test]
+fn neighbours_are_heard_once_groups_have_a_route() {
+    let sandbox = Sandbox::enter();
+    let mut host = host();
+    for n in 0..20 {
+        sandbox.sh(&format!("ip link add a{n} type veth peer name b{n}; ip link set b{n} up"));
+        bring_up(&format!("a{n}"));
+        let link = host.link(&format!("a{n}")).unwrap().unwrap();
+        ready::await_groups(&mut host, &link).unwrap();
+        assert!(host.has_route_by(link.index, "ff02::1".parse().unwrap()).unwrap());
+    }
+}

@@ -128,6 +128,13 @@ pub(crate) fn question(dst: IpAddr) -> RouteMessage {
     message
 }
 
+/// Asks for the route of a packet to `dst` that has to leave by `link`.
+pub(crate) fn question_by(link: LinkIndex, dst: IpAddr) -> RouteMessage {
+    let mut message = question(dst);
+    message.attributes.push(RouteAttribute::Oif(link.0));
+    message
+}
+
 /// The link of that route, and whether it ends on this host.
 pub(crate) fn destination(answer: &Answer) -> Option<(LinkIndex, bool)> {
     let ([.., kind, _, _, _, _], attributes) = answer.read::<12>(RTM_NEWROUTE)?;

@@ -194,6 +194,15 @@ impl Rtnl {
         }
     }
 
+    /// Whether there is a route for packets to `dst` by `link`.
+    pub fn has_route_by(&mut self, link: LinkIndex, dst: IpAddr) -> Result<bool> {
+        match self.conversation.request(RTM_GETROUTE, &route::question_by(link, dst), 0) {
+            Ok(answers) => Ok(!answers.is_empty()),
+            Err(failure) if NO_ROUTE.contains(&failure.errno) => Ok(false),
+            Err(failure) => Err(failure.of(format!("find route to {dst} by link {link}"))),
+        }
+    }
+
     /// Adds a route; fails if there is one to the same destination with the same metric.
     pub fn add_route(&mut self, route: &Route) -> Result<()> {
         self.create(RTM_NEWROUTE, &route.message(), || {

@@ -28,6 +28,14 @@ pub fn ensure(host: &mut Rtnl, bridge: &Link, plan: &Plan, ips: &[IpConfig]) -> 
     Ok(Some(link))
 }
 
+/// Waits until containers reach the gateway, whose interface may have got its carrier just now.
+pub fn await_ready(host: &mut Rtnl, gateway: Option<&Link>, ips: &[IpConfig]) -> Result<()> {
+    match gateway.filter(|_| gateway_addresses(ips).iter().any(IpNetwork::is_ipv6)) {
+        Some(link) => ready::await_groups(host, link),
+        None => Ok(()),
+    }
+}
+
 fn ensure_address(host: &mut Rtnl, link: &Link, wanted: &IpNetwork, force: bool) -> Result<()> {
     let present: Vec<IpNetwork> = host.addresses(link).map_err(kernel)?.iter().map(|address| address.ip).collect();
     let plan::Address::Missing(in_the_way) = gateway_address(wanted, &present) else { return Ok(()) };

@@ -75,6 +75,7 @@ impl Plugin for Bridge {
         }
         if plan.up {
             ready::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
+            gateway::await_ready(&mut host, gateway.as_ref(), &lease.ips)?;
             interface.announce()?;
         }
         let sandbox = add.netns.display().to_string();
