@@ -1,11 +1,9 @@
 //! Settings of the bridge and its ports: hairpin, promiscuous mode, isolation, spoof check, VLANs.
 
 use serde_json::{Value, json};
-use testkit::{Attachment, Facility, require};
+use testkit::Attachment;
 
 use crate::stage::{Attached, LONG, SHORT, Stage, attach, link, routes, text};
-
-const FILTERING: Facility<'static> = Facility::Link("bridge vlan_filtering 1");
 
 #[test]
 fn hairpin_and_isolation_are_off_unless_asked_for() {
@@ -125,11 +123,11 @@ fn vlan_of(stage: &Stage, port: &str) -> Value {
     stage.sandbox.json(&format!("bridge -j vlan show dev {port}"))[0]["vlans"].clone()
 }
 
+// The kernels that CI has cannot filter VLANs. Where one can: `cargo test -p bridge -- --ignored`.
+
 #[test]
+#[ignore = "needs a kernel with bridge VLAN filtering"]
 fn container_is_in_its_vlan_with_the_gateway() {
-    if !require(FILTERING) {
-        return;
-    }
     let stage = Stage::new();
     let [c1, c2, other] = ["c1", "c2", "other"].map(|name| stage.sandbox.netns(name));
     let conf = stage.network(json!({ "vlan": 100, "ipMasq": true }));
@@ -147,10 +145,8 @@ fn container_is_in_its_vlan_with_the_gateway() {
 }
 
 #[test]
+#[ignore = "needs a kernel with bridge VLAN filtering"]
 fn trunk_carries_its_vlans_tagged() {
-    if !require(FILTERING) {
-        return;
-    }
     let stage = Stage::new();
     let [c1, c2] = ["c1", "c2"].map(|name| stage.sandbox.netns(name));
     let conf = stage.network(json!({ "ipam": null, "vlanTrunk": [{ "minID": 101, "maxID": 103 }, { "id": 110 }] }));
@@ -169,10 +165,8 @@ fn trunk_carries_its_vlans_tagged() {
 }
 
 #[test]
+#[ignore = "needs a kernel with bridge VLAN filtering"]
 fn default_vlan_can_be_preserved() {
-    if !require(FILTERING) {
-        return;
-    }
     let stage = Stage::new();
     let c1 = stage.sandbox.netns("c1");
     let one = attach(&stage.network(json!({ "vlan": 100, "preserveDefaultVlan": true })), &c1);
