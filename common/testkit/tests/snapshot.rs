@@ -97,10 +97,8 @@ fn shaping_is_noticed() {
 }
 
 #[test]
+#[ignore = "needs a kernel with bridge VLAN filtering"]
 fn vlans_of_a_port_are_noticed() {
-    if !require(Facility::Link("bridge vlan_filtering 1")) {
-        return;
-    }
     let prepare = "ip link add cni0 type bridge vlan_filtering 1; ip link add a0 type veth peer name a1; ip link set a0 master cni0";
     assert_added(&change(prepare, "bridge vlan add dev a0 vid 5"), "+ vlan a0 ");
 }
