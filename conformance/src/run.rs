@@ -201,7 +201,10 @@ impl Runner<'_> {
         let path = self.cache.path(&list.name, &attachment.key);
         let path = path.display();
         match self.cache.read(&list.name, &attachment.key)? {
-            Cached::Missing | Cached::Corrupt(_) => Ok(()),
+            Cached::Missing => Ok(()),
+            Cached::Corrupt(why) => Err(Error::refused(format!(
+                "{what} may be attached already, DEL has to come first: {path} cannot be read: {why}"
+            ))),
             Cached::Entry(_) | Cached::Legacy(_) => {
                 Err(Error::refused(format!("{what} is attached already, DEL has to come first: cached in {path}")))
             }

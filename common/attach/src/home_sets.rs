@@ -57,10 +57,10 @@ impl FamilySets {
 impl HomeSets {
     /// Makes sure that `subnets` behind `link` are in the sets. Where they are already, nothing is written.
     pub fn ensure(&self, nft: &mut Nft, subnets: &[IpNetwork], link: &str) -> Result<()> {
+        self.section.ensure(nft)?;
         if self.covers(nft, subnets, link)? {
             return Ok(());
         }
-        self.section.ensure(nft)?;
         let wanted: Vec<Home> = subnets.iter().map(|subnet| Home::new(*subnet, link)).collect();
         self.change(nft, |homes| homes.with(&wanted))
     }

@@ -91,5 +91,5 @@ pub fn await_groups(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
 }
 
 fn is_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<bool> {
-    Ok(rtnl.route_to(address).map_err(kernel)?.is_some_and(|(_, local)| local))
+    Ok(rtnl.route_to(address).map_err(kernel)?.is_some_and(|hop| hop.local))
 }

@@ -26,41 +26,50 @@ pub fn open_for_removal() -> Result<Option<Nft>> {
 }
 
 impl Section {
-    /// Makes the section unless it is there: one transaction, the first time on a host.
+    /// Makes the section, or what is missing of it: one transaction, the first time on a host, after somebody has flushed
+    /// the ruleset, and when a new release has other rules.
     pub fn ensure(&self, nft: &mut Nft) -> Result<()> {
-        if self.is_there(nft)? {
-            return Ok(());
-        }
-        match nft.commit(self.batch()) {
-            // Somebody else was faster.
-            Err(error) if error.is_exists() => Ok(()),
-            made => made.map_err(firewall),
-        }
+        nft.transaction(|nft| self.missing(nft)).map_err(firewall)
     }
 
-    /// Whether it has been made.
+    /// Whether it has been made, as far as its first chain tells.
     pub fn is_there(&self, nft: &mut Nft) -> Result<bool> {
+        self.begins_well(nft).map_err(firewall)
+    }
+
+    fn begins_well(&self, nft: &mut Nft) -> nft::Result<bool> {
         match self.chains.first() {
-            Some((chain, _)) => nft.chain_exists(&self.table, &chain.name).map_err(firewall),
+            Some((chain, rules)) if rules.is_empty() => nft.chain_exists(&self.table, &chain.name),
+            Some((chain, rules)) => Ok(nft.rules(&self.table, &chain.name)?.len() == rules.len()),
             None => Ok(true),
         }
     }
 
-    /// All chains come before any rule: rules jump to them.
-    fn batch(&self) -> Batch {
+    /// All chains come before any rule: rules jump to them. A chain without rules of its own holds those of attachments.
+    fn missing(&self, nft: &mut Nft) -> nft::Result<Batch> {
         let mut batch = Batch::new();
+        if self.begins_well(nft)? {
+            return Ok(batch);
+        }
         batch.ensure_table(&self.table);
         for set in &self.sets {
             batch.ensure_set(&self.table, set);
         }
         for (chain, _) in &self.chains {
-            batch.add_chain(&self.table, chain);
+            batch.ensure_chain(&self.table, chain);
         }
         for (chain, rules) in &self.chains {
+            let present = nft.rules(&self.table, &chain.name)?.len();
+            if present == rules.len() {
+                continue;
+            }
+            if present > 0 && !rules.is_empty() {
+                batch.flush_chain(&self.table, &chain.name);
+            }
             for rule in rules {
                 batch.add_rule(&self.table, &chain.name, rule);
             }
         }
-        batch
+        Ok(batch)
     }
 }

@@ -66,7 +66,7 @@ fn address_is_local_once_it_has_been_waited_for() {
         let address: IpNetwork = format!("fd01::{n}/64").parse().unwrap();
         host.add_address(&bridge, &Address { no_dad: true, ..Address::new(address) }).unwrap();
         ready::await_local(&mut host, address.ip()).unwrap();
-        assert_eq!(host.route_to(address.ip()).unwrap().map(|(_, local)| local), Some(true), "{address}");
+        assert_eq!(host.route_to(address.ip()).unwrap().map(|hop| hop.local), Some(true), "{address}");
     }
     for not_waited_for in ["10.0.0.1", "fe80::1"] {
         ready::await_local(&mut host, not_waited_for.parse().unwrap()).unwrap();

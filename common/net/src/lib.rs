@@ -26,5 +26,5 @@ pub use mac::Mac;
 pub use nix::errno::Errno;
 pub use ns::{Inside, Netns, here};
 pub use port::{Port, PortChange, PortState, PortVlan};
-pub use route::{MAIN_TABLE, Route};
+pub use route::{MAIN_TABLE, Nexthop, Route};
 pub use rtnl::Rtnl;

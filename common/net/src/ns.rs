@@ -1,9 +1,12 @@
 //! Network namespaces.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     marker::PhantomData,
-    os::fd::{AsFd, AsRawFd, RawFd},
+    os::{
+        fd::{AsFd, AsRawFd, RawFd},
+        unix::fs::OpenOptionsExt,
+    },
     panic,
     path::{Path, PathBuf},
     thread,
@@ -11,8 +14,9 @@ use std::{
 
 use nix::{
     errno::Errno,
+    fcntl::OFlag,
     sched::{CloneFlags, setns},
-    sys::statfs::{FsType, NSFS_MAGIC, PROC_SUPER_MAGIC, fstatfs},
+    sys::statfs::{NSFS_MAGIC, fstatfs},
 };
 
 use crate::{Error, Result, Rtnl};
@@ -41,11 +45,11 @@ impl Netns {
     /// empty file.
     pub fn open(path: &Path) -> Result<Self> {
         let doing = || format!("open network namespace {}", path.display());
-        let file = File::open(path).map_err(|error| Error::io(doing(), &error))?;
+        // Not blocking: what is there may be a FIFO.
+        let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+        let file = opened.map_err(|error| Error::io(doing(), &error))?;
         let kind = fstatfs(&file).map_err(|errno| Error::new(doing(), errno))?.filesystem_type();
-        // Before Linux 3.19 namespaces were files of procfs.
-        let known: [FsType; 2] = [NSFS_MAGIC, PROC_SUPER_MAGIC];
-        if !known.contains(&kind) {
+        if kind != NSFS_MAGIC {
             return Err(Error {
                 extack: Some("it is not a network namespace".into()),
                 ..Error::new(doing(), Errno::EINVAL)

@@ -25,6 +25,7 @@ const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_METRICS: u16 = 8;
 const RTA_TABLE: u16 = 15;
+const RTA_VIA: u16 = 18;
 const RTAX_MTU: u16 = 2;
 const RTAX_ADVMSS: u16 = 8;
 
@@ -50,6 +51,17 @@ pub struct Route {
     pub mtu: Option<u32>,
     /// Maximum segment size to advertise, in bytes.
     pub advmss: Option<u32>,
+}
+
+/// The first step of a packet's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nexthop {
+    /// The link that it leaves by.
+    pub link: LinkIndex,
+    /// It does not leave: the address is this host's.
+    pub local: bool,
+    /// It goes to a gateway: the address is not on the link.
+    pub gateway: bool,
 }
 
 impl Route {
@@ -135,10 +147,14 @@ pub(crate) fn question_by(link: LinkIndex, dst: IpAddr) -> RouteMessage {
     message
 }
 
-/// The link of that route, and whether it ends on this host.
-pub(crate) fn destination(answer: &Answer) -> Option<(LinkIndex, bool)> {
+/// The first step of that route.
+pub(crate) fn nexthop(answer: &Answer) -> Option<Nexthop> {
     let ([.., kind, _, _, _, _], attributes) = answer.read::<12>(RTM_NEWROUTE)?;
-    Some((LinkIndex(attributes.find(RTA_OIF)?.u32()?), kind == RTN_LOCAL))
+    Some(Nexthop {
+        link: LinkIndex(attributes.find(RTA_OIF)?.u32()?),
+        local: kind == RTN_LOCAL,
+        gateway: attributes.find(RTA_GATEWAY).or(attributes.find(RTA_VIA)).is_some(),
+    })
 }
 
 #[cfg(test)]

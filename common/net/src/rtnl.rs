@@ -12,7 +12,8 @@ use netlink_packet_route::{
 use nix::errno::Errno;
 
 use crate::{
-    Address, BridgeSpec, Error, Inside, Link, LinkChange, LinkIndex, PortChange, PortVlan, Result, Route, VethSpec,
+    Address, BridgeSpec, Error, Inside, Link, LinkChange, LinkIndex, Nexthop, PortChange, PortVlan, Result, Route,
+    VethSpec,
     address::{RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR},
     link::{self, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK},
     port,
@@ -185,10 +186,10 @@ impl Rtnl {
         Ok(routes)
     }
 
-    /// Where a packet to `dst` goes: the link, and whether that is this host itself. `None` if there is no route.
-    pub fn route_to(&mut self, dst: IpAddr) -> Result<Option<(LinkIndex, bool)>> {
+    /// Where a packet to `dst` goes. `None` if there is no route.
+    pub fn route_to(&mut self, dst: IpAddr) -> Result<Option<Nexthop>> {
         match self.conversation.request(RTM_GETROUTE, &route::question(dst), 0) {
-            Ok(answers) => Ok(answers.iter().find_map(route::destination)),
+            Ok(answers) => Ok(answers.iter().find_map(route::nexthop)),
             Err(failure) if NO_ROUTE.contains(&failure.errno) => Ok(None),
             Err(failure) => Err(failure.of(format!("find route to {dst}"))),
         }

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use net::{
-    Address, BridgeSpec, Errno, Link, LinkChange, Mac, Netns, PortChange, Route, Rtnl, VethEnd, VethSpec, here, sysctl,
+    Address, BridgeSpec, Errno, Link, LinkChange, Mac, Netns, Nexthop, PortChange, Route, Rtnl, VethEnd, VethSpec,
+    here, sysctl,
 };
 use testkit::{Sandbox, TestNs};
 
@@ -174,15 +175,19 @@ fn routes_have_every_attribute() {
 }
 
 #[test]
-fn route_to_tells_link_and_whether_it_is_here() {
+fn route_to_tells_link_gateway_and_whether_it_is_here() {
     let _sandbox = Sandbox::enter();
     let mut host = host();
     let bridge = bridge(&mut host);
     host.add_address(&bridge, &Address::new("10.1.2.3/24".parse().unwrap())).unwrap();
     let to = |host: &mut Rtnl, ip: &str| host.route_to(ip.parse().unwrap()).unwrap();
-    assert_eq!(to(&mut host, "10.1.2.9"), Some((bridge.index, false)));
-    assert!(to(&mut host, "10.1.2.3").is_some_and(|(_, here)| here));
+    let near = Nexthop { link: bridge.index, local: false, gateway: false };
+    assert_eq!(to(&mut host, "10.1.2.9"), Some(near));
+    assert!(to(&mut host, "10.1.2.3").is_some_and(|hop| hop.local));
     assert_eq!(to(&mut host, "192.0.2.1"), None);
+    let everything = Route::new("0.0.0.0/0".parse().unwrap(), Some("10.1.2.1".parse().unwrap()), bridge.index);
+    host.add_route(&everything).unwrap();
+    assert_eq!(to(&mut host, "192.0.2.1"), Some(Nexthop { gateway: true, ..near }));
 }
 
 #[test]
@@ -202,6 +207,11 @@ fn namespaces_are_told_from_files() {
     let file = sandbox.dir().join("plain");
     std::fs::write(&file, "").unwrap();
     assert_eq!(Netns::open(&file).unwrap_err().errno, Errno::EINVAL);
+    let fifo = sandbox.dir().join("fifo");
+    sandbox.sh(&format!("mkfifo {}", fifo.display()));
+    for other in [fifo.as_path(), Path::new("/proc/version")] {
+        assert_eq!(Netns::open(other).unwrap_err().errno, Errno::EINVAL, "{}", other.display());
+    }
     assert!(Netns::open(Path::new("/run/netns/absent")).unwrap_err().is_not_found());
 }
 

@@ -99,7 +99,7 @@ fn push_release(undo: &mut Undo, dir: &Path, choice: &Choice, attachment: &Attac
     let (dir, attachment) = (dir.to_owned(), attachment.clone());
     let Choice { set, ip, last_reserved, .. } = *choice;
     undo.push(format!("reserve {ip}"), move || {
-        let Some(store) = Store::open(&dir)? else { return Ok(()) };
+        let Some(store) = Store::open_for_undo(&dir)? else { return Ok(()) };
         store.release_of(ip, &attachment)?;
         if store.last_reserved(set) == Some(ip) { store.set_last_reserved(set, last_reserved) } else { Ok(()) }
     });

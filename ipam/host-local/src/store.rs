@@ -21,7 +21,8 @@ use std::{
     net::IpAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    time::SystemTime,
+    thread,
+    time::{Duration, SystemTime},
 };
 
 use cni::{Attachment, Code, Error, Result};
@@ -56,6 +57,19 @@ impl Store {
         }
     }
 
+    /// Locks the directory for an undo, if there is one. Waits a second at most: an undo after a panic may run while this
+    /// very process holds the lock.
+    pub fn open_for_undo(dir: &Path) -> Result<Option<Self>> {
+        let Ok(lock) = open_lock(&dir.join("lock")) else { return Ok(None) };
+        for _ in 0..100 {
+            if lock.try_lock_exclusive().is_ok() {
+                return Self::locked(dir, lock).map(Some);
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Err(Error::new(Code::Io, format!("lock {}: somebody holds it", dir.join("lock").display())))
+    }
+
     fn lock(dir: &Path) -> Result<Self> {
         let path = dir.join("lock");
         let lock = open_lock(&path).map_err(failed("open lock", &path))?;
@@ -65,6 +79,10 @@ impl Store {
                 done => break done.map_err(failed("lock", &path))?,
             }
         }
+        Self::locked(dir, lock)
+    }
+
+    fn locked(dir: &Path, lock: File) -> Result<Self> {
         let store = Self { dir: dir.to_owned(), _lock: lock };
         remove(&store.path(".new"))?;
         Ok(store)

@@ -83,7 +83,7 @@ impl Plan {
             vlans,
             dns: conf.dns.clone(),
         };
-        if gateway {
+        if gateway || plan.masquerade {
             check_ifname(&plan.gateway_link()).map_err(|error| {
                 Error::invalid(format!("name gateway interface \"{}\": {}", plan.gateway_link(), error.msg))
             })?;

@@ -159,8 +159,12 @@ impl Family for std::net::Ipv6Addr {
 /// An address, a prefix, or a range `first-last`.
 fn address<T: Family + AddressMatch>(field: Field<T>, value: &str, negated: bool) -> Option<Expr> {
     if let Some((first, last)) = value.split_once('-') {
-        let (first, last) = (T::of(parse_ip(first)?)?, T::of(parse_ip(last)?)?);
-        return Some(T::between(field, first, last, negated));
+        let (first, last) = (parse_ip(first)?, parse_ip(last)?);
+        // Which nft refuses.
+        if first > last {
+            return None;
+        }
+        return Some(T::between(field, T::of(first)?, T::of(last)?, negated));
     }
     let network = if value.contains('/') { parse_cidr(value)? } else { IpNetwork::from(parse_ip(value)?) };
     Some(T::within(field, T::of(network.network())?, network.prefix(), negated))
@@ -261,6 +265,7 @@ mod tests {
             "ip saddr @trusted",
             "ip6 saddr 10.0.0.1",
             "ip saddr 10.0.0.1/99",
+            "ip saddr != 10.0.0.9-10.0.0.1",
             "iifname a-name-that-is-too-long",
             "ip saddr {",
             "ip saddr { }",

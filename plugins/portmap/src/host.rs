@@ -20,14 +20,21 @@ use crate::{
     rules::{Led, localnet_links, table},
 };
 
-/// The links of the host that are the attachment's: those that the result tells of, but for bridges. Results before
-/// 0.3.0 tell of none.
+/// The links of the host that are the attachment's alone: by our name, or else those that the result tells of and whose
+/// other end is elsewhere. A bridge, or its interface in a VLAN, is shared.
 pub fn links(host: &mut Rtnl, owner: &Owner, prev: &Success) -> Result<Vec<Link>> {
-    let mut links = Vec::new();
-    for name in told(prev) {
-        links.extend(host.link(&name).map_err(kernel)?.filter(|link| !link.is_kind("bridge")));
+    let mut links = veth::find(host, owner)?;
+    if links.is_empty() {
+        for name in told(prev) {
+            links.extend(host.link(&name).map_err(kernel)?.filter(is_of_one));
+        }
     }
-    if links.is_empty() { veth::find(host, owner) } else { Ok(links) }
+    Ok(links)
+}
+
+/// Whether a link leads to one container.
+fn is_of_one(link: &Link) -> bool {
+    !link.is_kind("bridge") && (link.master.is_some() || link.peer_elsewhere)
 }
 
 /// The names of the host's links that a result tells of.
@@ -36,11 +43,12 @@ pub fn told(prev: &Success) -> Vec<String> {
     of_host.map(|told| told.name.clone()).collect()
 }
 
-/// The link by which the container's address is reached: a bridge, or the host's end of its pair.
+/// The link by which the container's address is reached: a bridge, or the host's end of its pair. None if there is a
+/// gateway between: that link is the host's own way out.
 fn link_to(host: &mut Rtnl, address: IpAddr) -> Result<Option<Link>> {
     match host.route_to(address).map_err(kernel)? {
-        Some((index, _)) => host.link_at(index).map_err(kernel),
-        None => Ok(None),
+        Some(hop) if !hop.gateway => host.link_at(hop.link).map_err(kernel),
+        _ => Ok(None),
     }
 }
 
@@ -111,7 +119,7 @@ pub fn release_localhost(nft: &mut Nft, links: &BTreeSet<String>) -> Result<()> 
     let mut host = Rtnl::open(&here()).map_err(kernel)?;
     for name in links {
         let link = host.link(name).map_err(kernel)?;
-        if link.is_none_or(|link| link.is_kind("veth") && link.master.is_none()) && is_guarded(nft, name)? {
+        if link.is_none_or(|link| link.master.is_none() && is_of_one(&link)) && is_guarded(nft, name)? {
             close_localhost(nft, name)?;
         }
     }
@@ -156,7 +164,7 @@ pub fn forget_before(host: &mut Rtnl, ports: &[Published]) -> Result<()> {
             let dst = entry.orig.dst;
             let to_host = match is_host.get(&dst) {
                 Some(known) => *known,
-                None => host.route_to(dst).map_err(kernel)?.is_some_and(|(_, local)| local),
+                None => host.route_to(dst).map_err(kernel)?.is_some_and(|hop| hop.local),
             };
             is_host.insert(dst, to_host);
             if to_host && port.at.is_none_or(|at| at == dst) {
@@ -167,14 +175,18 @@ pub fn forget_before(host: &mut Rtnl, ports: &[Published]) -> Result<()> {
     Ok(())
 }
 
-/// Forgets connections that were led to a container: its address may be somebody else's next.
+/// Forgets connections to the host that were led to a container: its address may be somebody else's next. What is made
+/// to that address itself, or is led there from elsewhere, is that somebody's.
 pub fn forget(led: &[Led]) -> Result<()> {
     let mut conntrack = None;
+    let mut host = Rtnl::open(&here()).map_err(kernel)?;
     for Led { protocol, port, to } in led.iter().filter(|led| led.protocol != Proto::TCP) {
         let conntrack = conntrack.get_or_insert(Conntrack::open().map_err(firewall)?);
         let entries = connections(conntrack, Nfproto::of(*to), *protocol, *port)?;
-        for entry in entries.iter().filter(|entry| entry.reply.src == *to) {
-            conntrack.delete(entry).map_err(firewall)?;
+        for entry in entries.iter().filter(|entry| entry.reply.src == *to && entry.orig.dst != *to) {
+            if host.route_to(entry.orig.dst).map_err(kernel)?.is_some_and(|hop| hop.local) {
+                conntrack.delete(entry).map_err(firewall)?;
+            }
         }
     }
     Ok(())

@@ -168,9 +168,9 @@ impl Mapping {
 
     /// Fails if another mapping leads the same port of the host elsewhere.
     fn check_against(&self, others: &[Self]) -> Result<()> {
+        let own = self.host_ports();
         let same = |other: &&Self| {
-            (other.at, other.protocol, other.host_port) == (self.at, self.protocol, self.host_port)
-                && other.container_port != self.container_port
+            other.container_port != self.container_port && other.host_ports().iter().any(|port| own.contains(port))
         };
         match others.iter().find(same) {
             None => Ok(()),

@@ -61,6 +61,10 @@ fn repeated_mapping_counts_once_and_a_contradiction_is_refused() {
     let other = json!({"hostPort": 1, "containerPort": 3, "protocol": "tcp"});
     let msg = refusal(json!({"runtimeConfig": {"portMappings": [one, other]}})).msg;
     assert_eq!(msg, "\"portMappings\" lead host port 1/tcp to container ports 2 and 3: it can lead to one");
+    // Every address and every IPv4 address take the same port.
+    let of_v4 = json!({"hostPort": 1, "containerPort": 3, "protocol": "tcp", "hostIP": "0.0.0.0"});
+    let msg = refusal(json!({"runtimeConfig": {"portMappings": [one, of_v4]}})).msg;
+    assert!(msg.contains("to container ports 2 and 3"), "{msg}");
     let udp = json!({"hostPort": 1, "containerPort": 3, "protocol": "udp"});
     assert_eq!(published(json!([one, udp])).len(), 4);
 }
