@@ -20,4 +20,5 @@ mod passthrough;
 mod publish;
 mod rollback;
 mod scale;
+mod shared;
 mod stage;
