@@ -26,8 +26,8 @@ pub fn open_for_removal() -> Result<Option<Nft>> {
 }
 
 impl Section {
-    /// Makes the section, or what is missing of it: one transaction, the first time on a host, after somebody has flushed
-    /// the ruleset, and when a new release has other rules.
+    /// Makes the section, or what is missing of it: one transaction, the first time on a host, and after somebody has
+    /// flushed the ruleset. Rules that an administrator has added stay.
     pub fn ensure(&self, nft: &mut Nft) -> Result<()> {
         nft.transaction(|nft| self.missing(nft)).map_err(firewall)
     }
@@ -40,7 +40,7 @@ impl Section {
     fn begins_well(&self, nft: &mut Nft) -> nft::Result<bool> {
         match self.chains.first() {
             Some((chain, rules)) if rules.is_empty() => nft.chain_exists(&self.table, &chain.name),
-            Some((chain, rules)) => Ok(nft.rules(&self.table, &chain.name)?.len() == rules.len()),
+            Some((chain, rules)) => Ok(nft.rules(&self.table, &chain.name)?.len() >= rules.len()),
             None => Ok(true),
         }
     }
@@ -60,10 +60,10 @@ impl Section {
         }
         for (chain, rules) in &self.chains {
             let present = nft.rules(&self.table, &chain.name)?.len();
-            if present == rules.len() {
+            if present >= rules.len() {
                 continue;
             }
-            if present > 0 && !rules.is_empty() {
+            if present > 0 {
                 batch.flush_chain(&self.table, &chain.name);
             }
             for rule in rules {

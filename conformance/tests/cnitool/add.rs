@@ -269,3 +269,14 @@ fn broken_file_that_sorts_earlier_is_warned_about() {
     assert!(ran.stderr.starts_with("cnitool: warning: skip "), "{ran:?}");
     ran.success();
 }
+
+#[test]
+fn corrupt_cache_refuses_a_second_add_without_detaching_the_first() {
+    let stage = Stage::new(&["a"]);
+    stage.network("1.0.0", &["a"]);
+    stage.cnitool(&["add", "net", NETNS]).success();
+    stage.cache(&stage.cached()[0], "{");
+    let refused = stage.cnitool(&["add", "net", NETNS]).failure();
+    assert!(refused.contains("DEL has to come first"), "{refused}");
+    assert_eq!(stage.order(), ["a ADD"], "no DEL, which would detach it");
+}

@@ -88,7 +88,9 @@ impl Plugin for Bridge {
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let ports = veth::find(&mut host, &owner)?;
         let foreign = if ports.is_empty() { del_foreign(&mut host, &owner, del) } else { Ok(()) };
-        let bridge = link::bridge_of(&mut host, &ports)?.unwrap_or_else(|| del.network.conf.bridge().to_owned());
+        // Which bridge it was matters less than that the port goes.
+        let bridge = link::bridge_of(&mut host, &ports).ok().flatten();
+        let bridge = bridge.unwrap_or_else(|| del.network.conf.bridge().to_owned());
         Error::collect([foreign, remove(&mut host, &ports, &bridge, || spoof::release(&owner))])
     }
 

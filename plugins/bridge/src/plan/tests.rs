@@ -85,6 +85,8 @@ fn names_must_fit_the_kernel() {
         plan(json!({"bridge": "a-longer-name", "vlan": 100})).is_ok(),
         "without a gateway there is no such interface"
     );
+    let long = refusal(json!({"bridge": "a-longer-name", "vlan": 100, "ipMasq": true}));
+    assert!(long.starts_with("name gateway interface"), "it is what masquerading goes by: {long}");
 }
 
 #[test]

@@ -82,3 +82,13 @@ fn rules_that_somebody_flushed_come_back_with_the_next_add() {
     stage.chain("c2", &other).add();
     assert_eq!(stage.sandbox.sh("nft list table inet mooring | grep -cE 'dnat|masquerade|drop|jump'"), whole);
 }
+
+#[test]
+fn rules_that_an_administrator_added_stay() {
+    let stage = Stage::new();
+    stage.chain("c1", &stage.publishing(web())).add();
+    stage.sandbox.sh("nft insert rule inet mooring portmap_prerouting counter comment mine");
+    let other = stage.publishing(json!([{ "hostPort": 8081, "containerPort": 80, "protocol": "tcp" }]));
+    stage.chain("c2", &other).add();
+    assert!(stage.sandbox.sh("nft list chain inet mooring portmap_prerouting").contains("mine"));
+}
