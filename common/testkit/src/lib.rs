@@ -46,6 +46,7 @@
 mod attachment;
 mod chain;
 mod facility;
+mod invocation;
 mod namespace;
 mod output;
 mod plugin;
@@ -57,6 +58,7 @@ mod snapshot;
 pub use attachment::Attachment;
 pub use chain::Chain;
 pub use facility::{Facility, require};
+pub use invocation::Invocation;
 pub use namespace::{Ran, TestNs};
 pub use output::Output;
 pub use plugin::{Plugin, Stdin, Stdout};

@@ -1,5 +1,6 @@
 //! What one call of a plugin did, and what a test may demand of it.
 
+use crate::invocation::Invocation;
 use crate::process::Finished;
 use serde_json::{Deserializer, Value};
 use std::fmt::{self, Display};
@@ -15,12 +16,12 @@ pub struct Output {
     pub stdout: String,
     /// What it logged.
     pub stderr: String,
-    /// The call itself: command, environment, input.
-    invocation: String,
+    /// The call itself.
+    pub invocation: Invocation,
 }
 
 impl Output {
-    pub(crate) fn new(invocation: String, done: &Finished) -> Self {
+    pub(crate) fn new(invocation: Invocation, done: &Finished) -> Self {
         Self {
             status: done.status,
             stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
@@ -93,7 +94,7 @@ mod tests {
             status: ExitStatus::from_raw(status << 8),
             stdout: stdout.to_owned(),
             stderr: String::new(),
-            invocation: "command: p".to_owned(),
+            invocation: Invocation::of("p"),
         }
     }
 

@@ -1,12 +1,12 @@
 //! One call of a plugin's binary.
 
+use crate::invocation::Invocation;
 use crate::output::Output;
 use crate::process;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::pipe;
 use std::os::fd::OwnedFd;
@@ -252,25 +252,19 @@ impl Plugin {
     }
 
     /// The call as a failed test shows it.
-    fn describe(&self) -> String {
+    fn describe(&self) -> Invocation {
         let words: Vec<_> = self.words().iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        let mut text =
-            format!("command: {}\nenvironment{}:", words.join(" "), if self.inherit { "" } else { " (cleared)" });
-        for (name, value) in &self.vars {
-            let name = name.to_string_lossy();
-            let _ = match value {
-                Some(value) => write!(text, " {name}={}", value.display()),
-                None => write!(text, " {name} (removed)"),
-            };
+        let text = |value: &OsString| value.to_string_lossy().into_owned();
+        Invocation {
+            command: words.join(" "),
+            inherits: self.inherit,
+            environment: self.vars.iter().map(|(name, value)| (text(name), value.as_ref().map(text))).collect(),
+            stdin: match &self.stdin {
+                Stdin::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                other => format!("{other:?}"),
+            },
+            stdout: self.stdout,
         }
-        let _ = match &self.stdin {
-            Stdin::Bytes(bytes) => write!(text, "\nstdin: {}", String::from_utf8_lossy(bytes)),
-            other => write!(text, "\nstdin: {other:?}"),
-        };
-        if self.stdout != Stdout::Captured {
-            let _ = write!(text, "\nstdout goes to: {:?}", self.stdout);
-        }
-        text
     }
 }
 

@@ -1,0 +1,150 @@
+//! A case: one thing that a plugin has to do, and how to see whether it does.
+
+use crate::requirement::{self, Level, Requirement};
+use crate::stage::Stage;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The versions of the specification that cases exercise, oldest first.
+pub const VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
+
+/// One test of the suite.
+#[derive(Debug)]
+pub struct Case {
+    /// Its name, unique and stable: `del::twice`. Of one that runs once for each version, the part behind `v0_4_0::`.
+    pub id: &'static str,
+    /// The number of the requirement that it tests.
+    pub requirement: &'static str,
+    /// What kind of plugin, and what knowledge of it, the case needs.
+    pub needs: Needs,
+    /// What a passing plugin does, in one line.
+    pub title: &'static str,
+    /// How to find out.
+    pub run: Run,
+}
+
+/// How a case is run.
+#[derive(Clone, Copy, Debug)]
+pub enum Run {
+    /// Once, in the newest version that the plugin lists.
+    Once(fn(&Stage) -> Verdict),
+    /// Once for each version that the plugin lists, from `since` on.
+    EachVersion {
+        /// The first version.
+        since: &'static str,
+        /// The test, with the version.
+        run: fn(&Stage, &'static str) -> Verdict,
+    },
+}
+
+/// What a case needs of a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: any executable will do.
+    Nothing,
+    /// A working configuration.
+    Config,
+    /// That its ADD creates `CNI_IFNAME` in the container.
+    Interface,
+    /// That it works on what a plugin before it made.
+    Chained,
+    /// That it hands out addresses.
+    Ipam,
+    /// That it has an IPAM plugin do so.
+    Delegating,
+}
+
+/// How a case ended: passed, or stopped.
+pub type Verdict = Result<(), Stop>;
+
+/// Why a case did not pass.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "verdict")]
+pub enum Stop {
+    /// The plugin did something else than expected.
+    Fail(Box<Failure>),
+    /// The case has nothing to say of this plugin: why.
+    Skip {
+        /// What is missing.
+        reason: String,
+    },
+}
+
+/// What was expected, and what came.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// What a conforming plugin does.
+    pub expected: String,
+    /// What is there instead, if the call does not say it: a difference, a list.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub found: String,
+    /// The call that showed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Call>,
+}
+
+/// One call of the plugin and its outcome.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// The command line.
+    pub command: String,
+    /// Variables that were set or, null, removed; the rest of the environment was the suite's.
+    pub environment: BTreeMap<String, Option<String>>,
+    /// The input.
+    pub stdin: String,
+    /// How it ended.
+    pub status: String,
+    /// What it printed.
+    pub stdout: String,
+    /// What it logged.
+    pub stderr: String,
+}
+
+impl Case {
+    /// A case that runs once.
+    pub const fn once(
+        id: &'static str,
+        requirement: &'static str,
+        needs: Needs,
+        title: &'static str,
+        run: fn(&Stage) -> Verdict,
+    ) -> Self {
+        Self { id, requirement, needs, title, run: Run::Once(run) }
+    }
+
+    /// A case that runs for each version.
+    pub const fn each_version(
+        id: &'static str,
+        requirement: &'static str,
+        needs: Needs,
+        title: &'static str,
+        run: fn(&Stage, &'static str) -> Verdict,
+    ) -> Self {
+        Self { id, requirement, needs, title, run: Run::EachVersion { since: "0.1.0", run } }
+    }
+
+    /// The same, from this version on.
+    pub const fn since(self, since: &'static str) -> Self {
+        match self.run {
+            Run::EachVersion { run, .. } => Self { run: Run::EachVersion { since, run }, ..self },
+            Run::Once(_) => self,
+        }
+    }
+
+    /// The requirement that it tests.
+    pub fn requirement(&self) -> Option<&'static Requirement> {
+        requirement::find(self.requirement)
+    }
+
+    /// How binding it is.
+    pub fn level(&self) -> Level {
+        self.requirement().map_or(Level::Ref, |requirement| requirement.level)
+    }
+}
+
+impl Stop {
+    /// A skip.
+    pub fn skip(reason: impl Into<String>) -> Self {
+        Self::Skip { reason: reason.into() }
+    }
+}

@@ -1,0 +1,85 @@
+//! What the suite contains: `list` and `explain`.
+
+use crate::case::{Needs, VERSIONS};
+use crate::cases;
+use crate::requirement::{self, Level, Requirement};
+use std::fmt::Write as _;
+
+/// One line per case.
+pub fn cases() -> String {
+    let mut text = String::new();
+    let entries = cases::all();
+    let width = entries.iter().map(|entry| entry.id.len()).max().unwrap_or(0);
+    for entry in &entries {
+        let case = entry.case;
+        let _ = writeln!(
+            text,
+            "{:width$}  {:8} {:6} {:10} {}",
+            entry.id,
+            case.requirement,
+            name(case.level()),
+            for_whom(case.needs),
+            case.title
+        );
+    }
+    let _ = writeln!(text, "\n{} cases", entries.len());
+    text
+}
+
+/// The requirements that no case tests, with the reason.
+pub fn uncovered() -> String {
+    let mut text = String::new();
+    let open: Vec<_> = requirement::all().filter_map(|r| r.untested.map(|reason| (r, reason))).collect();
+    for (requirement, reason) in &open {
+        let _ = writeln!(text, "{}\n    not tested: {reason}\n", headed(requirement));
+    }
+    let _ = writeln!(text, "{} of {} requirements have no case", open.len(), requirement::all().count());
+    text
+}
+
+/// All that is known of a case.
+pub fn explain(id: &str) -> Result<String, String> {
+    let entry = cases::find(id).or_else(|| VERSIONS.iter().find_map(|version| in_version(id, version)));
+    let entry = entry.ok_or_else(|| format!("no case {id:?}; `conformance list` shows them"))?;
+    let case = entry.case;
+    let mut text = format!("{}\n    {}\n", entry.id, case.title);
+    if let Some(version) = entry.version {
+        let _ = writeln!(text, "    in version {version}");
+    }
+    let _ = writeln!(text, "    run against {}\n", for_whom(case.needs));
+    if let Some(requirement) = case.requirement() {
+        let _ = writeln!(text, "requirement {}", headed(requirement));
+    }
+    Ok(text)
+}
+
+/// A case that runs for each version, called without one.
+fn in_version(id: &str, version: &str) -> Option<cases::Entry> {
+    cases::find(&format!("v{}::{id}", version.replace('.', "_")))
+}
+
+fn headed(requirement: &Requirement) -> String {
+    let Requirement { number, level, actors, since, text, .. } = requirement;
+    let since = since.map_or(String::new(), |since| format!(", since {since}"));
+    format!("{number} [{}, for {actors}{since}]\n    {text}", name(*level))
+}
+
+/// The level as the specification writes it.
+pub fn name(level: Level) -> &'static str {
+    match level {
+        Level::Must => "MUST",
+        Level::Should => "SHOULD",
+        Level::Ref => "REF",
+    }
+}
+
+fn for_whom(needs: Needs) -> &'static str {
+    match needs {
+        Needs::Nothing => "any",
+        Needs::Config => "configured",
+        Needs::Interface => "interface",
+        Needs::Chained => "chained",
+        Needs::Ipam => "ipam",
+        Needs::Delegating => "delegating",
+    }
+}

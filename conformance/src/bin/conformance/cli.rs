@@ -1,0 +1,128 @@
+//! The command line.
+#![allow(clippy::doc_markdown, reason = "doc comments are the text of --help")]
+
+use crate::requirement::Level;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Test any CNI plugin: what the specification demands, and what is left of it when it is killed.
+///
+/// Plugins are run as processes, in network namespaces and mounts of their own: no link, rule or file of this machine is
+/// touched. Needs root or user namespaces, and the programs ip, tc, bridge and nft.
+#[derive(Debug, Parser)]
+#[command(name = "conformance", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+The exit status is 0 for success, 1 when a plugin failed and 2 for a wrong command line.
+
+Examples:
+  conformance run --plugin-dir /opt/cni/bin --plugin bridge --plugin host-local
+  conformance run --plugin-dir ./bin --config my-plugin.json --level ref --format junit
+  conformance explain del::twice";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the cases against plugins and tell the verdicts
+    Run(Run),
+    /// List the cases, or the requirements that have none
+    List {
+        /// The requirements that no case tests, and why
+        #[arg(long)]
+        uncovered: bool,
+    },
+    /// Tell what a case tests
+    Explain {
+        /// The id, for example del::twice or v0_4_0::layout
+        id: String,
+    },
+    /// Put the reports of several runs side by side, as a markdown table
+    Matrix {
+        /// Reports written with --format json, each as TITLE=FILE
+        #[arg(required = true, value_name = "TITLE=FILE")]
+        reports: Vec<String>,
+    },
+}
+
+/// Which plugins to look at.
+#[derive(Clone, Debug, Args)]
+pub struct Plugins {
+    /// The directory of the plugins and of their delegates
+    #[arg(long, value_name = "DIR")]
+    pub plugin_dir: PathBuf,
+    /// A plugin in it; repeat it for more. Without it, all
+    #[arg(long = "plugin", value_name = "NAME")]
+    pub plugins: Vec<String>,
+    /// A file with a configuration that works: a plugin object, or a list of them
+    ///
+    /// It is used for the plugin that its "type" names. Texts in it may contain {dir} (a directory for state), {netns} (the
+    /// path of the container's network namespace) and {n} (the container's number, from 1); "{8000+n}" is a number. A
+    /// "prevResult" in it is made true in the kernel before ADD. The configurations of bridge, host-local, loopback and
+    /// portmap are known. Without one, the cases run that need none.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What to run, and how to tell it.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Which plugins
+    #[command(flatten)]
+    pub plugins: Plugins,
+    /// The weakest level of requirements to test
+    #[arg(long, value_enum, default_value_t = LevelArg::Should)]
+    pub level: LevelArg,
+    /// How to tell the verdicts
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Only the cases whose id begins with this; repeat it for more
+    #[arg(long = "case", value_name = "ID")]
+    pub cases: Vec<String>,
+    /// A file of the failures that are expected: succeed when exactly these cases fail
+    ///
+    /// A line is a plugin, the id of a case, and the reason. What follows # is a comment.
+    #[arg(long, value_name = "FILE")]
+    pub expect: Option<PathBuf>,
+    /// How many cases to run at once [default: the number of processors]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+}
+
+/// [`Level`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LevelArg {
+    /// What the specification demands
+    Must,
+    /// And what it recommends
+    Should,
+    /// And what clients got used to from the reference
+    Ref,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs: everything
+    Json,
+    /// For CI systems
+    Junit,
+    /// A table
+    Markdown,
+}
+
+impl From<LevelArg> for Level {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Must => Self::Must,
+            LevelArg::Should => Self::Should,
+            LevelArg::Ref => Self::Ref,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What a case may demand of a call's outcome.
+
+use crate::case::{Call, Failure, Stop, Verdict};
+use serde_json::{Deserializer, Value};
+use testkit::{Output, Snapshot};
+
+/// Demands that stop the case, with the call, when they are not met.
+pub trait Demands {
+    /// Exit status 0 and one JSON object on stdout, as of ADD and VERSION; the object.
+    fn result(&self) -> Result<Value, Stop>;
+
+    /// Exit status 0 and nothing on stdout, as of CHECK, DEL, GC and STATUS.
+    fn silence(&self) -> Verdict;
+
+    /// Exit by itself with a status other than 0, and one error object on stdout; the object.
+    fn error(&self) -> Result<Value, Stop>;
+
+    /// The same, with this code.
+    fn error_code(&self, code: u64) -> Result<Value, Stop>;
+
+    /// That something holds; `expected` says what, as a sentence about the plugin.
+    fn demand(&self, holds: bool, expected: &str) -> Verdict;
+
+    /// The call, failed.
+    fn failed(&self, expected: &str) -> Stop;
+}
+
+impl Demands for Output {
+    fn result(&self) -> Result<Value, Stop> {
+        self.demand(self.status.success(), "exit status 0")?;
+        let document = only_document(self, "one JSON object on stdout")?;
+        self.demand(document.is_object(), "one JSON object on stdout")?;
+        Ok(document)
+    }
+
+    fn silence(&self) -> Verdict {
+        self.demand(self.status.success(), "exit status 0")?;
+        self.demand(self.stdout.trim().is_empty(), "nothing on stdout")
+    }
+
+    fn error(&self) -> Result<Value, Stop> {
+        self.demand(self.status.code().is_some(), "an exit by itself, not by a signal")?;
+        self.demand(!self.status.success(), "an exit status other than 0")?;
+        let error = only_document(self, "one error object on stdout")?;
+        self.demand(error["code"].is_u64(), "an error object with an unsigned number as `code`")?;
+        self.demand(error["msg"].as_str().is_some_and(|msg| !msg.is_empty()), "an error object with text as `msg`")?;
+        Ok(error)
+    }
+
+    fn error_code(&self, code: u64) -> Result<Value, Stop> {
+        let error = self.error()?;
+        self.demand(error["code"] == code, &format!("an error object with code {code}"))?;
+        Ok(error)
+    }
+
+    fn demand(&self, holds: bool, expected: &str) -> Verdict {
+        if holds { Ok(()) } else { Err(self.failed(expected)) }
+    }
+
+    fn failed(&self, expected: &str) -> Stop {
+        let failure = Failure { expected: expected.to_owned(), found: String::new(), call: Some(call(self)) };
+        Stop::Fail(Box::new(failure))
+    }
+}
+
+/// Demands something that no single call shows.
+pub fn demand(holds: bool, expected: &str, found: impl Into<String>) -> Verdict {
+    if holds {
+        return Ok(());
+    }
+    Err(Stop::Fail(Box::new(Failure { expected: expected.to_owned(), found: found.into(), call: None })))
+}
+
+/// Demands that nothing changed between two snapshots.
+pub fn same(before: &Snapshot, after: &Snapshot, expected: &str) -> Verdict {
+    let difference = before.diff(after);
+    demand(difference.is_empty(), expected, difference)
+}
+
+fn only_document(output: &Output, expected: &str) -> Result<Value, Stop> {
+    let documents: Result<Vec<Value>, _> = Deserializer::from_str(&output.stdout).into_iter().collect();
+    match documents.as_deref() {
+        Ok([document]) => Ok(document.clone()),
+        _ => Err(output.failed(expected)),
+    }
+}
+
+fn call(output: &Output) -> Call {
+    let Output { status, stdout, stderr, invocation } = output;
+    Call {
+        command: invocation.command.clone(),
+        environment: invocation.environment.clone(),
+        stdin: invocation.stdin.clone(),
+        status: status.to_string(),
+        stdout: stdout.clone(),
+        stderr: stderr.clone(),
+    }
+}

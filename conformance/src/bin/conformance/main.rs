@@ -1,0 +1,51 @@
+//! `conformance`: tests any CNI plugin, from the outside.
+
+mod case;
+mod cases;
+mod catalogue;
+mod cli;
+mod demand;
+mod expected;
+mod layout;
+mod neighbour;
+mod probe;
+mod profile;
+mod report;
+mod requirement;
+mod stage;
+mod stub;
+mod subject;
+mod suite;
+mod worker;
+
+use clap::Parser;
+use std::env;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut words = env::args_os().skip(1);
+    match (words.next(), words.next()) {
+        (Some(word), Some(script)) if word == stub::COMMAND => return stub::main(Path::new(&script)),
+        (Some(word), None) if word == worker::COMMAND => return worker::main(),
+        _ => {}
+    }
+    let done = match cli::Cli::parse().command {
+        cli::Command::Run(options) => suite::run(&options),
+        cli::Command::List { uncovered: false } => Ok(told(catalogue::cases())),
+        cli::Command::List { uncovered: true } => Ok(told(catalogue::uncovered())),
+        cli::Command::Explain { id } => catalogue::explain(&id).map(told),
+        cli::Command::Matrix { reports } => report::matrix::read(&reports).map(told),
+    };
+    done.unwrap_or_else(|error| {
+        let _ = writeln!(io::stderr(), "conformance: {error}");
+        ExitCode::from(2)
+    })
+}
+
+/// Prints a text; a reader that went away is no failure.
+fn told(text: String) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,107 @@
+//! Working configurations: those of well-known plugins, and the one that a user gives.
+//!
+//! A configuration is a plugin object as in a network configuration list. Texts in it may contain placeholders, since each
+//! container of each case needs something of its own:
+//!
+//! * `{dir}`: a directory for state, empty at the start of a case.
+//! * `{netns}`: the path of the container's network namespace.
+//! * `{n}`: the container's number in the case, from 1 to 250: `"10.0.{n}.0/24"`.
+//! * `"{8000+n}"`, as a whole text: a number, for ports.
+
+use serde_json::{Map, Value};
+
+/// Working configurations of plugins that everybody knows, so that they can be judged without `--config`.
+const KNOWN: [(&str, &str); 4] = [
+    ("bridge", include_str!("profiles/bridge.json")),
+    ("host-local", include_str!("profiles/host-local.json")),
+    ("loopback", include_str!("profiles/loopback.json")),
+    ("portmap", include_str!("profiles/portmap.json")),
+];
+
+/// What takes the places of the placeholders.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// `{dir}`.
+    pub dir: String,
+    /// `{netns}`.
+    pub netns: String,
+    /// `{n}`.
+    pub number: u64,
+}
+
+/// The configuration of a well-known plugin.
+pub fn known(name: &str) -> Option<Value> {
+    let text = KNOWN.iter().find(|(known, _)| *known == name)?.1;
+    serde_json::from_str(text).ok()
+}
+
+/// The plugin objects of a user's file: one, or all of a list.
+pub fn from_file(text: &str) -> Result<Vec<Value>, String> {
+    let file: Value = serde_json::from_str(text).map_err(|e| format!("not JSON: {e}"))?;
+    let objects = match &file["plugins"] {
+        Value::Null => vec![file],
+        Value::Array(plugins) => plugins.clone(),
+        other => return Err(format!("\"plugins\" is {other} and should be a list")),
+    };
+    match objects.iter().find(|object| object["type"].as_str().is_none_or(str::is_empty)) {
+        Some(nameless) => Err(format!("a plugin without a \"type\": {nameless}")),
+        None => Ok(objects),
+    }
+}
+
+/// The configuration with its placeholders filled.
+pub fn fill(config: &Value, places: &Places) -> Value {
+    match config {
+        Value::String(text) => number(text, places.number).unwrap_or_else(|| Value::String(places.fill(text))),
+        Value::Array(items) => items.iter().map(|item| fill(item, places)).collect(),
+        Value::Object(fields) => {
+            let filled = fields.iter().map(|(key, value)| (key.clone(), fill(value, places)));
+            Value::Object(filled.collect::<Map<_, _>>())
+        }
+        other => other.clone(),
+    }
+}
+
+/// `{8000+n}` as a number.
+fn number(text: &str, n: u64) -> Option<Value> {
+    let base: u64 = text.strip_prefix('{')?.strip_suffix("+n}")?.parse().ok()?;
+    Some((base + n).into())
+}
+
+impl Places {
+    fn fill(&self, text: &str) -> String {
+        text.replace("{dir}", &self.dir).replace("{netns}", &self.netns).replace("{n}", &self.number.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn known_configurations_are_of_their_plugin() {
+        for (name, _) in KNOWN {
+            assert_eq!(known(name).unwrap()["type"], name);
+        }
+        assert_eq!(known("no-such-plugin"), None);
+    }
+
+    #[test]
+    fn placeholders_are_filled_at_any_depth() {
+        let places = Places { dir: "/d".into(), netns: "/run/netns/c".into(), number: 7 };
+        let config = json!({ "a": [{ "b": "{dir}/x" }], "net": "10.0.{n}.0/24", "sandbox": "{netns}", "port": "{8000+n}", "n": 1 });
+        let filled =
+            json!({ "a": [{ "b": "/d/x" }], "net": "10.0.7.0/24", "sandbox": "/run/netns/c", "port": 8007, "n": 1 });
+        assert_eq!(fill(&config, &places), filled);
+    }
+
+    #[test]
+    fn a_file_holds_a_plugin_or_a_list() {
+        assert_eq!(from_file(r#"{"type":"a"}"#).unwrap().len(), 1);
+        assert_eq!(from_file(r#"{"name":"n","plugins":[{"type":"a"},{"type":"b"}]}"#).unwrap().len(), 2);
+        for bad in ["", "[]", "{}", r#"{"type":""}"#, r#"{"plugins":[{}]}"#, r#"{"plugins":1}"#] {
+            assert!(from_file(bad).is_err(), "{bad}");
+        }
+    }
+}

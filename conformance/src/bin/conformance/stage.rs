@@ -1,0 +1,144 @@
+//! Where a case happens: a private host, the plugin under test, containers to attach.
+
+use crate::case::Stop;
+use crate::neighbour;
+use crate::profile::{Places, fill};
+use crate::stub::Stub;
+use crate::subject::{Kind, Subject};
+use serde_json::{Value, json};
+use std::cell::Cell;
+use std::fs;
+use std::path::PathBuf;
+use testkit::{Attachment, Plugin, Sandbox, Snapshot, TestNs};
+
+/// The name of the network of all attachments.
+pub const NETWORK: &str = "conformance";
+
+/// A host of its own for one case.
+#[derive(Debug)]
+pub struct Stage {
+    /// The host.
+    pub sandbox: Sandbox,
+    /// The plugin under test.
+    pub subject: Subject,
+    /// How many containers there are.
+    containers: Cell<u64>,
+}
+
+/// A container, and the attachment of its `eth0` by the plugin under test.
+#[derive(Debug)]
+pub struct Container {
+    /// Its network namespace; its name is the container ID.
+    pub ns: TestNs,
+    /// The calls for it, with a configuration that works: `container.at.add()`. Made by [`Stage::container`] for the
+    /// newest version; a chained plugin's has a `prevResult` that is true.
+    pub at: Attachment,
+}
+
+impl Stage {
+    /// Moves the calling thread to a new stage.
+    pub fn enter(subject: Subject) -> Self {
+        let sandbox = Sandbox::enter();
+        let stage = Self { sandbox, subject, containers: Cell::new(0) };
+        for dir in [stage.dir(), stage.stub_dir()] {
+            fs::create_dir(&dir).unwrap_or_else(|e| panic!("create {}: {e}", dir.display()));
+        }
+        stage
+    }
+
+    /// Where plugins keep state: `{dir}` in configurations.
+    pub fn dir(&self) -> PathBuf {
+        self.sandbox.dir().join("state")
+    }
+
+    /// The directory of stub plugins, for `CNI_PATH`.
+    pub fn stub_dir(&self) -> PathBuf {
+        self.sandbox.dir().join("stubs")
+    }
+
+    /// The newest version that the plugin and the suite know.
+    pub fn version(&self) -> &'static str {
+        self.subject.newest()
+    }
+
+    /// Skips the case for plugins that do not list this version.
+    pub fn lists(&self, version: &str) -> Result<(), Stop> {
+        if self.subject.lists(version) { Ok(()) } else { Err(Stop::skip(format!("does not list version {version}"))) }
+    }
+
+    /// The plugin with `CNI_PATH` set and no other variable, and with an empty stdin.
+    pub fn plugin(&self) -> Plugin {
+        Plugin::new(self.subject.dir.join(&self.subject.name))
+    }
+
+    /// A call with everything that the command needs and no more, for a container that is there; for the cases that change
+    /// one thing in it. Its configuration is the one that works, if there is one.
+    pub fn call(&self, command: &str) -> Plugin {
+        self.container("call").at.call(command)
+    }
+
+    /// A new container and its attachment in the newest version.
+    pub fn container(&self, id: &str) -> Container {
+        self.container_at(id, self.version())
+    }
+
+    /// A new container and its attachment in this version.
+    pub fn container_at(&self, id: &str, version: &str) -> Container {
+        let ns = self.sandbox.netns(id);
+        let places = self.places(&ns);
+        if let Some(prev) = self.prev() {
+            neighbour::realize(&fill(&prev, &places), &self.sandbox, &ns);
+        }
+        let at = Attachment::new(self.conf(&places, version), &ns).bin_dir(&self.subject.dir);
+        Container { ns, at }
+    }
+
+    /// A stub plugin that records its calls, in [`stub_dir`](Self::stub_dir).
+    pub fn stub(&self, name: &str) -> Stub {
+        Stub::install(&self.sandbox, &self.stub_dir(), name)
+    }
+
+    /// What the host holds, leases and other state in the usual directories included, without what is a mere hint.
+    pub fn snapshot(&self) -> Snapshot {
+        let dir = self.dir();
+        self.sandbox.snapshot(&[&dir, "/var/lib/cni".as_ref()]).without(&["last_reserved_ip"])
+    }
+
+    /// A snapshot after a container has come and gone: what is made once and stays (a bridge, tables) is there.
+    pub fn warm_snapshot(&self) -> Result<Snapshot, Stop> {
+        use crate::demand::Demands;
+        let first = self.container("warm-up");
+        first.at.add().result()?;
+        first.at.del().silence()?;
+        Ok(self.snapshot())
+    }
+
+    /// The result that the plugin is to be given, with placeholders; None if it needs none.
+    fn prev(&self) -> Option<Value> {
+        let given = self.subject.config.as_ref().and_then(|config| config.get("prevResult").cloned());
+        given.or_else(|| (self.subject.facts.kind == Some(Kind::Chained)).then(neighbour::standard))
+    }
+
+    fn places(&self, ns: &TestNs) -> Places {
+        self.containers.set(self.containers.get() + 1);
+        Places {
+            dir: self.dir().display().to_string(),
+            netns: ns.path().display().to_string(),
+            number: self.containers.get(),
+        }
+    }
+
+    fn conf(&self, places: &Places, version: &str) -> Value {
+        let mut conf = json!({ "cniVersion": version, "name": NETWORK, "type": self.subject.name });
+        let own = self.subject.config.as_ref().map(|config| fill(config, places));
+        for (key, value) in own.iter().filter_map(Value::as_object).flatten() {
+            if !["cniVersion", "name", "prevResult"].contains(&key.as_str()) {
+                conf[key] = value.clone();
+            }
+        }
+        if let Some(prev) = self.prev() {
+            conf["prevResult"] = neighbour::result(&prev, places, version);
+        }
+        conf
+    }
+}
