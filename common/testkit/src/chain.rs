@@ -44,12 +44,12 @@ impl Chain {
 
     /// The same, up to the first that fails; that one's outcome.
     #[track_caller]
-    pub fn try_add(&self) -> Result<Value, Output> {
+    pub fn try_add(&self) -> Result<Value, Box<Output>> {
         let mut prev: Option<Value> = None;
         for plugin in &self.plugins {
             let output = after(plugin, prev.as_ref()).add();
             if !output.status.success() {
-                return Err(output);
+                return Err(Box::new(output));
             }
             prev = Some(output.success());
         }

@@ -1,12 +1,50 @@
 //! All cases, by family: the file is the first part of the id.
 
+mod add;
+mod args;
+mod chain;
+mod check;
+mod clients;
+mod decoding;
+mod del;
+mod delegation;
+mod environment;
+mod gate;
+mod gc;
+mod ipam;
+mod layout;
+mod output;
+mod parallel;
+mod skeleton;
+mod status;
+mod stdin;
 mod version;
 
 use crate::case::{Case, Run, VERSIONS, Verdict};
 use crate::stage::Stage;
 
 /// The families, in the order in which they are told.
-const FAMILIES: &[&[Case]] = &[version::CASES];
+const FAMILIES: &[&[Case]] = &[
+    version::CASES,
+    environment::CASES,
+    stdin::CASES,
+    output::CASES,
+    gate::CASES,
+    skeleton::CASES,
+    add::CASES,
+    del::CASES,
+    check::CASES,
+    parallel::CASES,
+    layout::CASES,
+    chain::CASES,
+    decoding::CASES,
+    args::CASES,
+    delegation::CASES,
+    ipam::CASES,
+    gc::CASES,
+    status::CASES,
+    clients::CASES,
+];
 
 /// A case as it is run and reported: once, or in one version.
 #[derive(Clone, Debug)]
