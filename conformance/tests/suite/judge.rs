@@ -1,0 +1,99 @@
+//! What passes and what fails.
+
+use crate::plugins::{Plugins, SILENT};
+
+#[test]
+fn a_plugin_that_answers_version_passes() {
+    let ran = Plugins::with("p", SILENT).run(&["--case", "version::object", "--level", "ref"]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.contains("MUST 1 of 1"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_failure_tells_the_call_and_what_was_expected() {
+    let ran = Plugins::with("p", "echo oops; echo why >&2; exit 3").run(&["--case", "version::object"]);
+    assert_eq!(ran.status, 1);
+    let expected =
+        ["FAIL p version::object", "expected:", "/p\n", "CNI_COMMAND=VERSION", "exit status: 3", "stdout:      oops", "stderr:      why"];
+    for text in expected {
+        assert!(ran.stdout.contains(text), "no {text:?} in\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_plugin_that_says_yes_to_everything_fails() {
+    let ran = Plugins::with("p", "echo '{}'").run(&["--format", "json"]);
+    assert_eq!(ran.status, 1);
+    let report = ran.json();
+    assert_eq!(report["passed"], false);
+    assert!(report["plugins"][0]["must"]["failed"].as_u64().unwrap() > 10, "{}", report["plugins"][0]["must"]);
+}
+
+#[test]
+fn a_plugin_that_says_no_to_everything_fails() {
+    let ran = Plugins::with("p", r#"echo '{"code":999,"msg":"no"}'; exit 1"#).run(&["--format", "json"]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.json()["plugins"][0]["must"]["failed"].as_u64().unwrap() > 2);
+}
+
+#[test]
+fn a_failing_should_is_told_and_leaves_status_0() {
+    // The version is not the request's.
+    let ran = Plugins::with("p", SILENT).run(&["--case", "version::echo", "--level", "must"]);
+    let strict = Plugins::with("p", SILENT).run(&["--case", "version::echo", "--level", "ref"]);
+    assert_eq!((ran.status, strict.status), (0, 0));
+    assert!(strict.stdout.contains("FAIL p version::echo"), "{}", strict.stdout);
+}
+
+#[test]
+fn a_configuration_that_does_not_work_fails_the_run() {
+    let plugins = Plugins::with("p", SILENT);
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(config.path(), r#"{"type":"p"}"#).unwrap();
+    let ran = plugins.run(&["--config", config.path().to_str().unwrap(), "--case", "version::object"]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.stdout.contains("its configuration does not work"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_configuration_brings_more_cases() {
+    let add = r#"[ "$CNI_COMMAND" != ADD ] || echo '{"cniVersion":"1.1.0","ips":[{"address":"10.0.0.2/24"}]}'"#;
+    let plugins = Plugins::with("p", &format!("{SILENT}\n{add}"));
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(config.path(), r#"{"type":"p","dataDir":"{dir}"}"#).unwrap();
+    let count = |options: &[&str]| {
+        let report = plugins.run(&[options, &["--format", "json", "--case", "del::"]].concat()).json();
+        let plugin = &report["plugins"][0];
+        (plugin["facts"]["kind"].clone(), plugin["cases"].as_array().unwrap().len() as u64 - plugin["notApplicable"].as_u64().unwrap())
+    };
+    let (without, with) = (count(&[]), count(&["--config", config.path().to_str().unwrap()]));
+    assert!(without.0.is_null() && with.0 == "ipam", "{without:?} {with:?}");
+    assert!(with.1 > without.1, "{without:?} {with:?}");
+}
+
+#[test]
+fn expected_failures_are_exactly_those() {
+    let plugins = Plugins::with("p", "exit 1");
+    let list = |text: &str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let ran = plugins.run(&["--case", "version::object", "--expect", file.path().to_str().unwrap()]);
+        (ran.status, ran.stdout)
+    };
+    let (status, text) = list("p version::object it is a stub\n");
+    assert!(status == 0 && text.contains("known p version::object: it is a stub"), "{status} {text}");
+    let (status, text) = list("");
+    assert!(status == 1 && text.contains("p version::object fails, but is not expected to"), "{status} {text}");
+    // One that was not run says nothing.
+    assert_eq!(list("p version::object it is a stub\np del::twice not run\n").0, 0);
+}
+
+#[test]
+fn an_expected_failure_that_is_gone_shows() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "p version::object it is a stub\n").unwrap();
+    let plugins = Plugins::with("p", SILENT);
+    let ran = plugins.run(&["--case", "version::object", "--expect", file.path().to_str().unwrap()]);
+    assert_eq!(ran.status, 1);
+    assert!(ran.stdout.contains("is expected to fail, but does not"), "{}", ran.stdout);
+}
