@@ -13,8 +13,15 @@ fn a_plugin_that_answers_version_passes() {
 fn a_failure_tells_the_call_and_what_was_expected() {
     let ran = Plugins::with("p", "echo oops; echo why >&2; exit 3").run(&["--case", "version::object"]);
     assert_eq!(ran.status, 1);
-    let expected =
-        ["FAIL p version::object", "expected:", "/p\n", "CNI_COMMAND=VERSION", "exit status: 3", "stdout:      oops", "stderr:      why"];
+    let expected = [
+        "FAIL p version::object",
+        "expected:",
+        "/p\n",
+        "CNI_COMMAND=VERSION",
+        "exit status: 3",
+        "stdout:      oops",
+        "stderr:      why",
+    ];
     for text in expected {
         assert!(ran.stdout.contains(text), "no {text:?} in\n{}", ran.stdout);
     }
@@ -64,7 +71,10 @@ fn a_configuration_brings_more_cases() {
     let count = |options: &[&str]| {
         let report = plugins.run(&[options, &["--format", "json", "--case", "del::"]].concat()).json();
         let plugin = &report["plugins"][0];
-        (plugin["facts"]["kind"].clone(), plugin["cases"].as_array().unwrap().len() as u64 - plugin["notApplicable"].as_u64().unwrap())
+        (
+            plugin["facts"]["kind"].clone(),
+            plugin["cases"].as_array().unwrap().len() as u64 - plugin["notApplicable"].as_u64().unwrap(),
+        )
     };
     let (without, with) = (count(&[]), count(&["--config", config.path().to_str().unwrap()]));
     assert!(without.0.is_null() && with.0 == "ipam", "{without:?} {with:?}");

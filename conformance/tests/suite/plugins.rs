@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Answers VERSION as it should, every other command with status 0 and silence.
-pub const SILENT: &str = r#"[ "$CNI_COMMAND" != VERSION ] || echo '{"cniVersion":"1.1.0","supportedVersions":["1.0.0","1.1.0"]}'"#;
+pub const SILENT: &str =
+    r#"[ "$CNI_COMMAND" != VERSION ] || echo '{"cniVersion":"1.1.0","supportedVersions":["1.0.0","1.1.0"]}'"#;
 
 /// How a run of the suite ended.
 #[derive(Debug)]

@@ -7,7 +7,10 @@ use std::process::Command;
 fn json_has_everything_about_a_failure() {
     let report = Plugins::with("p", "echo oops").run(&["--case", "version::object", "--format", "json"]).json();
     let case = &report["plugins"][0]["cases"][0];
-    assert_eq!((&case["id"], &case["verdict"], &case["level"]), (&"version::object".into(), &"fail".into(), &"MUST".into()));
+    assert_eq!(
+        (&case["id"], &case["verdict"], &case["level"]),
+        (&"version::object".into(), &"fail".into(), &"MUST".into())
+    );
     assert_eq!((&case["call"]["stdout"], &case["call"]["status"]), (&"oops\n".into(), &"exit status: 0".into()));
     assert_eq!(case["call"]["environment"]["CNI_COMMAND"], "VERSION");
     assert!(case["expected"].as_str().unwrap().contains("JSON"));

@@ -25,7 +25,8 @@ fn what_is_not_there_is_named() {
 fn a_file_that_is_no_configuration_is_refused() {
     let plugins = Plugins::with("p", SILENT);
     let dir = plugins.path().to_str().unwrap();
-    for (text, problem) in [("{", "not JSON"), (r#"{"name":"n"}"#, "without a \"type\""), (r#"{"type":"q"}"#, "\"q\"")] {
+    for (text, problem) in [("{", "not JSON"), (r#"{"name":"n"}"#, "without a \"type\""), (r#"{"type":"q"}"#, "\"q\"")]
+    {
         let file = plugins.write("config.json", text);
         refused(&["run", "--plugin-dir", dir, "--plugin", "p", "--config", file.to_str().unwrap()], problem);
     }

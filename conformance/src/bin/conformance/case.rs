@@ -13,8 +13,8 @@ pub const VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1
 pub struct Case {
     /// Its name, unique and stable: `del::twice`. Of one that runs once for each version, the part behind `v0_4_0::`.
     pub id: &'static str,
-    /// The number of the requirement that it tests.
-    pub requirement: &'static str,
+    /// The numbers of the requirements that it tests, with blanks between them. The first gives the case its level.
+    pub requirements: &'static str,
     /// What kind of plugin, and what knowledge of it, the case needs.
     pub needs: Needs,
     /// What a passing plugin does, in one line.
@@ -104,41 +104,51 @@ impl Case {
     /// A case that runs once.
     pub const fn once(
         id: &'static str,
-        requirement: &'static str,
+        requirements: &'static str,
         needs: Needs,
         title: &'static str,
         run: fn(&Stage) -> Verdict,
     ) -> Self {
-        Self { id, requirement, needs, title, run: Run::Once(run) }
+        Self { id, requirements, needs, title, run: Run::Once(run) }
     }
 
     /// A case that runs for each version.
     pub const fn each_version(
         id: &'static str,
-        requirement: &'static str,
+        requirements: &'static str,
         needs: Needs,
         title: &'static str,
         run: fn(&Stage, &'static str) -> Verdict,
     ) -> Self {
-        Self { id, requirement, needs, title, run: Run::EachVersion { since: "0.1.0", run } }
+        Self { id, requirements, needs, title, run: Run::EachVersion { since: "0.1.0", run } }
     }
 
     /// The same, from this version on.
-    pub const fn since(self, since: &'static str) -> Self {
+    pub const fn from(self, since: &'static str) -> Self {
         match self.run {
             Run::EachVersion { run, .. } => Self { run: Run::EachVersion { since, run }, ..self },
             Run::Once(_) => self,
         }
     }
 
-    /// The requirement that it tests.
-    pub fn requirement(&self) -> Option<&'static Requirement> {
-        requirement::find(self.requirement)
+    /// The numbers of the requirements that it tests.
+    pub fn numbers(&self) -> impl Iterator<Item = &'static str> {
+        self.requirements.split(' ')
     }
 
-    /// How binding it is.
+    /// The requirements that it tests.
+    pub fn requirements(&self) -> impl Iterator<Item = &'static Requirement> {
+        self.numbers().filter_map(requirement::find)
+    }
+
+    /// How binding it is: as its first requirement.
     pub fn level(&self) -> Level {
-        self.requirement().map_or(Level::Ref, |requirement| requirement.level)
+        self.requirements().next().map_or(Level::Ref, |requirement| requirement.level)
+    }
+
+    /// The first version of the specification in which it says something.
+    pub fn since(&self) -> Option<&'static str> {
+        self.requirements().next().and_then(|requirement| requirement.since)
     }
 }
 

@@ -14,9 +14,9 @@ pub fn cases() -> String {
         let case = entry.case;
         let _ = writeln!(
             text,
-            "{:width$}  {:8} {:6} {:10} {}",
+            "{:width$}  {:12} {:6} {:10} {}",
             entry.id,
-            case.requirement,
+            case.requirements,
             name(case.level()),
             for_whom(case.needs),
             case.title
@@ -47,7 +47,7 @@ pub fn explain(id: &str) -> Result<String, String> {
         let _ = writeln!(text, "    in version {version}");
     }
     let _ = writeln!(text, "    run against {}\n", for_whom(case.needs));
-    if let Some(requirement) = case.requirement() {
+    for requirement in case.requirements() {
         let _ = writeln!(text, "requirement {}", headed(requirement));
     }
     Ok(text)
@@ -59,9 +59,10 @@ fn in_version(id: &str, version: &str) -> Option<cases::Entry> {
 }
 
 fn headed(requirement: &Requirement) -> String {
-    let Requirement { number, level, actors, since, text, .. } = requirement;
-    let since = since.map_or(String::new(), |since| format!(", since {since}"));
-    format!("{number} [{}, for {actors}{since}]\n    {text}", name(*level))
+    let Requirement { number, level, actors, since, until, text, .. } = requirement;
+    let since = since.map_or(String::new(), |version| format!(", since {version}"));
+    let until = until.map_or(String::new(), |version| format!(", until {version}"));
+    format!("{number} [{}, for {actors}{since}{until}]\n    {text}", name(*level))
 }
 
 /// The level as the specification writes it.

@@ -121,7 +121,7 @@ fn judge(subjects: &[Subject], entries: &[Entry], level: Level, jobs: usize) -> 
 }
 
 fn outcome(subject: &Subject, entry: &Entry) -> Outcome {
-    let since = entry.version.or_else(|| entry.case.requirement().and_then(|requirement| requirement.since));
+    let since = entry.version.or_else(|| entry.case.since());
     if let Some(reason) = subject.lacks(entry.case.needs) {
         return Outcome::Skip { reason: reason.to_owned() };
     }

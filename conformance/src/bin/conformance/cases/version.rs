@@ -6,8 +6,8 @@ use crate::stage::Stage;
 use testkit::Stdin;
 
 pub const CASES: &[Case] = &[
-    Case::once("version::object", "3.41", Needs::Nothing, "VERSION prints cniVersion and supportedVersions", object),
-    Case::once("version::closed_stdin", "3.42", Needs::Nothing, "VERSION works without a stdin", closed_stdin),
+    Case::once("version::object", "3.41a", Needs::Nothing, "VERSION prints cniVersion and supportedVersions", object),
+    Case::once("version::closed_stdin", "3.42b", Needs::Nothing, "VERSION works without a stdin", closed_stdin),
 ];
 
 fn object(stage: &Stage) -> Verdict {

@@ -19,7 +19,7 @@ fn plugin(plugin: &Verdicts) -> Value {
     };
     let cases = plugin.cases.iter().map(|(entry, outcome)| {
         let mut case = json!({
-            "id": entry.id, "requirement": entry.case.requirement, "level": name(entry.case.level()), "title": entry.case.title
+            "id": entry.id, "requirements": entry.case.numbers().collect::<Vec<_>>(), "level": name(entry.case.level()), "title": entry.case.title
         });
         let verdict = serde_json::to_value(outcome).unwrap_or_default();
         for (key, value) in verdict.as_object().into_iter().flatten() {

@@ -43,8 +43,9 @@ pub fn render(report: &Report, expected: Option<&Expected>) -> String {
 fn tell(text: &mut String, plugin: &Verdicts, entry: &Entry, failure: &Failure) {
     let case = entry.case;
     let _ = writeln!(text, "FAIL {} {}: {}", plugin.subject.name, entry.id, case.title);
-    let rule = case.requirement().map_or("", |requirement| requirement.text);
-    line(text, "requirement", &format!("{} {} {rule}", case.requirement, name(case.level())));
+    for requirement in case.requirements() {
+        line(text, "requirement", &format!("{} {} {}", requirement.number, name(requirement.level), requirement.text));
+    }
     line(text, "expected", &failure.expected);
     line(text, "found", &failure.found);
     if let Some(call) = &failure.call {
