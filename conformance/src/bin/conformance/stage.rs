@@ -1,6 +1,8 @@
 //! Where a case happens: a private host, the plugin under test, containers to attach.
+#![allow(clippy::panic, reason = "what the machine lacks is reported by panics, as the testkit does")]
 
 use crate::case::Stop;
+use crate::demand::Demands;
 use crate::neighbour;
 use crate::profile::{Places, fill};
 use crate::stub::Stub;
@@ -106,7 +108,6 @@ impl Stage {
 
     /// A snapshot after a container has come and gone: what is made once and stays (a bridge, tables) is there.
     pub fn warm_snapshot(&self) -> Result<Snapshot, Stop> {
-        use crate::demand::Demands;
         let first = self.container("warm-up");
         first.at.add().result()?;
         first.at.del().silence()?;

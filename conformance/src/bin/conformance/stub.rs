@@ -2,6 +2,7 @@
 //!
 //! Its file is a script whose interpreter is this very program, so that the kernel starts it with the environment and input
 //! that the plugin under test chose, and nothing in between can change them.
+#![allow(clippy::panic, reason = "what the machine lacks is reported by panics, as the testkit does")]
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

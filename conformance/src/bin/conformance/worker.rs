@@ -1,4 +1,5 @@
 //! A process of its own for each case: a host of its own, and a case that hangs or breaks takes nothing with it.
+#![allow(clippy::panic, reason = "what the machine lacks is reported by panics, as the testkit does")]
 
 use crate::case::{Failure, Stop};
 use crate::cases;

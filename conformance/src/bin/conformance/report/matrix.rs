@@ -12,7 +12,7 @@ const LEVELS: [&str; 3] = ["must", "should", "ref"];
 /// The table of one run.
 pub fn one(report: &Report) -> String {
     let value = serde_json::from_str(&json::render(report)).unwrap_or_default();
-    render(&[("".to_owned(), value)])
+    render(&[(String::new(), value)])
 }
 
 /// The table of several runs, each given as `TITLE=FILE`.
