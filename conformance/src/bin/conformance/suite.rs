@@ -69,7 +69,7 @@ pub fn subjects(options: &cli::Plugins) -> Result<Vec<Subject>, String> {
         Some(path) => profile::from_file(&read(path)?).map_err(|e| format!("{}: {e}", path.display()))?,
         None => Vec::new(),
     };
-    let names = if options.plugins.is_empty() { executables(&dir)? } else { options.plugins.clone() };
+    let names = if options.names.is_empty() { executables(&dir)? } else { options.names.clone() };
     for name in &names {
         if !dir.join(name).is_file() {
             return Err(format!("no plugin {name:?} in {}", dir.display()));
