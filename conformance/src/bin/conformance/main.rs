@@ -8,6 +8,7 @@ mod cli;
 mod demand;
 mod expected;
 mod layout;
+mod life;
 mod neighbour;
 mod probe;
 mod profile;
@@ -17,6 +18,7 @@ mod stage;
 mod stub;
 mod subject;
 mod suite;
+mod truth;
 mod worker;
 
 use clap::Parser;

@@ -12,6 +12,7 @@ mod environment;
 mod gate;
 mod gc;
 mod ipam;
+mod kill;
 mod layout;
 mod output;
 mod parallel;
@@ -32,9 +33,15 @@ const FAMILIES: &[&[Case]] = &[
     gate::CASES,
     skeleton::CASES,
     add::CASES,
+    add::refusals::CASES,
     del::CASES,
+    del::gone::CASES,
+    del::changed::CASES,
+    del::others::CASES,
     check::CASES,
+    check::tolerance::CASES,
     parallel::CASES,
+    kill::CASES,
     layout::CASES,
     chain::CASES,
     decoding::CASES,
