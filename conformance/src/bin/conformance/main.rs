@@ -10,6 +10,7 @@ mod layout;
 mod neighbour;
 mod probe;
 mod profile;
+mod recorder;
 mod report;
 mod requirement;
 mod stage;
