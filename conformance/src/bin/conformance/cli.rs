@@ -57,7 +57,7 @@ pub struct Plugins {
     pub plugin_dir: PathBuf,
     /// A plugin in it; repeat it for more. Without it, all
     #[arg(long = "plugin", value_name = "NAME")]
-    pub plugins: Vec<String>,
+    pub names: Vec<String>,
     /// A file with a configuration that works: a plugin object, or a list of them
     ///
     /// It is used for the plugin that its "type" names. Texts in it may contain {dir} (a directory for state), {netns} (the

@@ -69,7 +69,7 @@ pub fn subjects(options: &cli::Plugins) -> Result<Vec<Subject>, String> {
         Some(path) => profile::from_file(&read(path)?).map_err(|e| format!("{}: {e}", path.display()))?,
         None => Vec::new(),
     };
-    let names = if options.plugins.is_empty() { executables(&dir)? } else { options.plugins.clone() };
+    let names = if options.names.is_empty() { executables(&dir)? } else { options.names.clone() };
     for name in &names {
         if !dir.join(name).is_file() {
             return Err(format!("no plugin {name:?} in {}", dir.display()));
@@ -133,10 +133,12 @@ fn outcome(subject: &Subject, entry: &Entry) -> Outcome {
 }
 
 /// A case of one version is for plugins that list it; a requirement is for those that list its first version or a later one.
+/// A plugin that lists none at all gets no excuse.
 fn too_old(subject: &Subject, entry: &Entry, since: &str) -> Option<String> {
-    let mut versions = cases::since(since);
-    let listed =
-        if entry.version.is_some() { subject.lists(since) } else { versions.any(|version| subject.lists(version)) };
+    let listed = match entry.version {
+        Some(version) => subject.lists(version),
+        None => subject.facts.versions.is_empty() || cases::since(since).any(|version| subject.lists(version)),
+    };
     (!listed).then(|| format!("needs version {since}, which the plugin does not list"))
 }
 
