@@ -7,6 +7,7 @@ mod cli;
 mod demand;
 mod expected;
 mod layout;
+mod lessor;
 mod neighbour;
 mod probe;
 mod profile;
@@ -16,6 +17,7 @@ mod stage;
 mod stub;
 mod subject;
 mod suite;
+mod told;
 mod worker;
 
 use clap::Parser;
