@@ -8,6 +8,7 @@ mod cli;
 mod demand;
 mod expected;
 mod layout;
+mod lessor;
 mod neighbour;
 mod probe;
 mod profile;
@@ -18,6 +19,7 @@ mod stage;
 mod stub;
 mod subject;
 mod suite;
+mod told;
 mod worker;
 
 use clap::Parser;
