@@ -78,11 +78,21 @@ fn print_error(stdout: &mut dyn Write, error: &Error) {
 }
 
 fn error_object(error: &Error) -> serde_json::Value {
-    let mut object = json!({"cniVersion": Version::NEWEST.as_str(), "code": error.code.number(), "msg": error.msg});
+    let msg = one_line(&error.msg);
+    let mut object = json!({"cniVersion": Version::NEWEST.as_str(), "code": error.code.number(), "msg": msg});
     if let (false, Some(fields)) = (error.details.is_empty(), object.as_object_mut()) {
         fields.insert("details".into(), error.details.clone().into());
     }
     object
+}
+
+/// A message stays one line whatever it quotes: a configuration, a variable, a delegate's error.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 /// Without a command somebody just wants to know what this is. nerdctl reads the first line.

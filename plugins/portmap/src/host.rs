@@ -37,9 +37,10 @@ fn is_of_one(link: &Link) -> bool {
     !link.is_kind("bridge") && (link.master.is_some() || link.peer_elsewhere)
 }
 
-/// The names of the host's links that a result tells of.
+/// The names of the host's links that a result tells of. What no link can be called is none of them: asking the kernel
+/// for it is an error, and no reason for a DEL to fail.
 pub fn told(prev: &Success) -> Vec<String> {
-    let of_host = prev.interfaces.iter().filter(|told| told.sandbox.is_none());
+    let of_host = prev.interfaces.iter().filter(|told| told.sandbox.is_none() && Ifname::new(&told.name).is_ok());
     of_host.map(|told| told.name.clone()).collect()
 }
 
