@@ -77,7 +77,13 @@ pub const CASES: &[Case] = &[
         "an answer of 0.2.0 is converted",
         answer_0_2_0,
     ),
-    Case::once("delegation::answer_0_2_0_dns", "3.55c", DELEGATING, "the DNS of an answer of 0.2.0 is in the result", old_dns),
+    Case::once(
+        "delegation::answer_0_2_0_dns",
+        "3.55c",
+        DELEGATING,
+        "the DNS of an answer of 0.2.0 is in the result",
+        old_dns,
+    ),
     Case::once("delegation::answer_0_4_0", "4.14 3.56", DELEGATING, "an answer of 0.4.0 is converted", answer_0_4_0),
     Case::once("delegation::answer_1_0_0", "4.14 3.59a", DELEGATING, "an answer of 1.0.0 is converted", answer_1_0_0),
     Case::each_version(
