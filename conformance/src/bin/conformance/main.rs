@@ -5,6 +5,7 @@ mod case;
 mod cases;
 mod catalogue;
 mod cli;
+mod crash;
 mod demand;
 mod expected;
 mod layout;

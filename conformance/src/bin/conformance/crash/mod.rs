@@ -1,0 +1,3 @@
+//! `crash`: what is left of a plugin that is killed, or whose system calls fail.
+
+mod tracer;
