@@ -192,14 +192,3 @@ impl Display for Call {
         write!(f, " of {}", self.program)
     }
 }
-
-/// As a command line and a report name it: `kill`, `kill-plugin`, `ENOMEM`.
-impl Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kill => f.write_str("kill"),
-            Self::KillPlugin => f.write_str("kill-plugin"),
-            Self::Error(errno) => write!(f, "{errno:?}"),
-        }
-    }
-}

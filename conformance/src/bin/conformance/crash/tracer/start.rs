@@ -47,7 +47,10 @@ pub fn start(program: &Program) -> io::Result<Started> {
         stdout: read(child.stdout.take()),
         stderr: read(child.stderr.take()),
     };
-    seize(started.pid).inspect_err(|_| drop(kill(started.pid, Signal::SIGKILL)))?;
+    if let Err(e) = seize(started.pid) {
+        let _ = kill(started.pid, Signal::SIGKILL);
+        return Err(e);
+    }
     Ok(started)
 }
 
