@@ -65,9 +65,7 @@ impl Leaving {
         if found.is_empty() {
             return host::forget(&self.forsaken(&mut nft)?);
         }
-        let mut links = found.links();
-        links.extend(self.links.iter().cloned());
-        let localhost = host::release_localhost(&mut nft, &links);
+        let localhost = host::release_localhost(&mut nft, &found.links(), &self.links);
         let mut led = Vec::new();
         let removed = remove(&mut nft, |nft| self.find(nft), &mut led);
         Error::collect([localhost, removed, host::forget(&led)])
