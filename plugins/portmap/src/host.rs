@@ -52,9 +52,10 @@ fn is_pair(link: &Link) -> bool {
     link.master.is_none() && is_of_one(link)
 }
 
-/// The names of the host's links that a result tells of.
+/// The names of the host's links that a result tells of. What no link can be called is none of them: asking the kernel
+/// for it is an error, and no reason for a DEL to fail.
 pub fn told(prev: &Success) -> Vec<String> {
-    let of_host = prev.interfaces.iter().filter(|told| told.sandbox.is_none());
+    let of_host = prev.interfaces.iter().filter(|told| told.sandbox.is_none() && Ifname::new(&told.name).is_ok());
     of_host.map(|told| told.name.clone()).collect()
 }
 
