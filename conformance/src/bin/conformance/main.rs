@@ -17,6 +17,7 @@ mod stage;
 mod stub;
 mod subject;
 mod suite;
+mod trial;
 mod worker;
 
 use clap::Parser;

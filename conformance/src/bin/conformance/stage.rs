@@ -68,6 +68,11 @@ impl Stage {
         if self.subject.lists(version) { Ok(()) } else { Err(Stop::skip(format!("does not list version {version}"))) }
     }
 
+    /// How many containers there have been.
+    pub fn count(&self) -> u64 {
+        self.containers.get()
+    }
+
     /// The plugin with `CNI_PATH` set and no other variable, and with an empty stdin.
     pub fn plugin(&self) -> Plugin {
         Plugin::new(self.subject.dir.join(&self.subject.name))

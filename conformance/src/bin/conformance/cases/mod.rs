@@ -11,10 +11,13 @@ mod delegation;
 mod environment;
 mod gate;
 mod gc;
+mod identifier;
 mod ipam;
 mod layout;
+mod netns;
 mod output;
 mod parallel;
+mod required;
 mod skeleton;
 mod status;
 mod stdin;
@@ -27,6 +30,9 @@ use crate::stage::Stage;
 const FAMILIES: &[&[Case]] = &[
     version::CASES,
     environment::CASES,
+    required::CASES,
+    identifier::CASES,
+    netns::CASES,
     stdin::CASES,
     output::CASES,
     gate::CASES,
