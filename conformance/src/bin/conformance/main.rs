@@ -10,6 +10,7 @@ mod demand;
 mod expected;
 mod layout;
 mod lessor;
+mod life;
 mod neighbour;
 mod probe;
 mod profile;
@@ -22,6 +23,7 @@ mod subject;
 mod suite;
 mod told;
 mod trial;
+mod truth;
 mod worker;
 
 use clap::Parser;

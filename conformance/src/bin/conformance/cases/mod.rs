@@ -13,6 +13,7 @@ mod gate;
 mod gc;
 mod identifier;
 mod ipam;
+mod kill;
 mod layout;
 mod netns;
 mod output;
@@ -38,9 +39,15 @@ const FAMILIES: &[&[Case]] = &[
     gate::CASES,
     skeleton::CASES,
     add::CASES,
+    add::refusals::CASES,
     del::CASES,
+    del::gone::CASES,
+    del::changed::CASES,
+    del::others::CASES,
     check::CASES,
+    check::tolerance::CASES,
     parallel::CASES,
+    kill::CASES,
     layout::PARTS[0],
     layout::PARTS[1],
     layout::PARTS[2],
