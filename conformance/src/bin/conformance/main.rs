@@ -5,9 +5,11 @@ mod case;
 mod cases;
 mod catalogue;
 mod cli;
+mod crash;
 mod demand;
 mod expected;
 mod layout;
+mod lessor;
 mod neighbour;
 mod probe;
 mod profile;
@@ -18,6 +20,7 @@ mod stage;
 mod stub;
 mod subject;
 mod suite;
+mod told;
 mod worker;
 
 use clap::Parser;
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
     match (words.next(), words.next()) {
         (Some(word), Some(script)) if word == stub::COMMAND => return stub::main(Path::new(&script)),
         (Some(word), None) if word == worker::COMMAND => return worker::main(),
+        (Some(word), None) if word == crash::worker::COMMAND => return crash::worker::main(),
         _ => {}
     }
     let done = match cli::Cli::parse().command {
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         cli::Command::List { uncovered: false } => Ok(told(catalogue::cases())),
         cli::Command::List { uncovered: true } => Ok(told(catalogue::uncovered())),
         cli::Command::Explain { id } => catalogue::explain(&id).map(told),
+        cli::Command::Crash(options) => crash::run(&options),
         cli::Command::Matrix { reports } => report::matrix::read(&reports).map(told),
     };
     done.unwrap_or_else(|error| {
