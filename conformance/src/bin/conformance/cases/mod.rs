@@ -62,12 +62,21 @@ const FAMILIES: &[&[Case]] = &[
     delegation::handover::CASES,
     delegation::forward::CASES,
     delegation::answer::CASES,
+    delegation::streams::CASES,
     delegation::failure::CASES,
+    delegation::missing::CASES,
     delegation::rollback::CASES,
+    ipam::result::CASES,
     ipam::CASES,
     gc::CASES,
+    gc::list::CASES,
+    gc::delegating::CASES,
     status::CASES,
     clients::CASES,
+    clients::answers::CASES,
+    clients::containerd::CASES,
+    clients::nerdctl::CASES,
+    clients::podman::CASES,
 ];
 
 /// A case as it is run and reported: once, or in one version.
