@@ -112,4 +112,13 @@ impl<C> Network<C> {
     pub fn required_prev_result(&self) -> Result<&Success> {
         self.prev_result.as_ref().ok_or_else(|| Error::invalid("required prevResult missing"))
     }
+
+    /// The result of an ADD that made `own`: a plugin hands on what the one before it made (spec: section 5, "Success").
+    /// Before 0.3.0 there was none before it, and no place for two addresses of a family.
+    pub fn extend_prev_result(&self, own: Success) -> Success {
+        match &self.prev_result {
+            Some(earlier) if self.version >= Version::V0_3_0 => own.behind(earlier),
+            _ => own,
+        }
+    }
 }

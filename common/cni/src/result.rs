@@ -113,6 +113,20 @@ impl Dns {
     pub fn is_empty(&self) -> bool {
         self.nameservers.is_empty() && self.domain.is_none() && self.search.is_empty() && self.options.is_empty()
     }
+
+    /// These servers behind earlier ones; of two domains the earlier stays.
+    fn behind(self, earlier: &Self) -> Self {
+        let both = |earlier: &[String], later: Vec<String>| {
+            let new = later.into_iter().filter(|text| !earlier.contains(text));
+            earlier.iter().cloned().chain(new.collect::<Vec<_>>()).collect()
+        };
+        Self {
+            nameservers: both(&earlier.nameservers, self.nameservers),
+            domain: earlier.domain.clone().or(self.domain),
+            search: both(&earlier.search, self.search),
+            options: both(&earlier.options, self.options),
+        }
+    }
 }
 
 impl Route {
@@ -132,6 +146,19 @@ impl Success {
     pub fn interface_of(&self, ip: &IpConfig) -> Option<&Interface> {
         self.interfaces.get(usize::try_from(ip.interface?).ok()?)
     }
+
+    /// This result behind that of the plugin before, all of which stays and comes first.
+    #[must_use]
+    pub fn behind(self, earlier: &Self) -> Self {
+        let shift = i64::try_from(earlier.interfaces.len()).unwrap_or(i64::MAX);
+        let shifted = |ip: IpConfig| IpConfig { interface: ip.interface.map(|index| index + shift), ..ip };
+        Self {
+            interfaces: earlier.interfaces.iter().cloned().chain(self.interfaces).collect(),
+            ips: earlier.ips.iter().cloned().chain(self.ips.into_iter().map(shifted)).collect(),
+            routes: earlier.routes.iter().cloned().chain(self.routes).collect(),
+            dns: self.dns.behind(&earlier.dns),
+        }
+    }
 }
 
 #[expect(
@@ -141,4 +168,42 @@ impl Success {
 )]
 fn is_unset(number: &Option<u32>) -> bool {
     number.unwrap_or(0) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn result(value: serde_json::Value) -> Success {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_result_behind_another_has_both_and_its_indexes_move() {
+        let earlier = result(json!({
+            "interfaces": [{"name": "wlan0"}, {"name": "net1", "sandbox": "/n"}],
+            "ips": [{"interface": 1, "address": "10.1.0.2/24"}, {"address": "fd01::2/64"}],
+            "routes": [{"dst": "10.9.0.0/16"}],
+            "dns": {"nameservers": ["10.1.0.1"], "domain": "a.test", "search": ["x.test"]},
+        }));
+        let own = result(json!({
+            "interfaces": [{"name": "cni0"}, {"name": "eth0", "sandbox": "/n"}],
+            "ips": [{"interface": 1, "address": "10.2.0.2/24"}, {"address": "fd02::2/64"}],
+            "routes": [{"dst": "0.0.0.0/0"}],
+            "dns": {"nameservers": ["10.2.0.1", "10.1.0.1"], "domain": "b.test", "options": ["ndots:2"]},
+        }));
+        let both = result(json!({
+            "interfaces": [{"name": "wlan0"}, {"name": "net1", "sandbox": "/n"}, {"name": "cni0"},
+                {"name": "eth0", "sandbox": "/n"}],
+            "ips": [{"interface": 1, "address": "10.1.0.2/24"}, {"address": "fd01::2/64"},
+                {"interface": 3, "address": "10.2.0.2/24"}, {"address": "fd02::2/64"}],
+            "routes": [{"dst": "10.9.0.0/16"}, {"dst": "0.0.0.0/0"}],
+            "dns": {"nameservers": ["10.1.0.1", "10.2.0.1"], "domain": "a.test", "search": ["x.test"],
+                "options": ["ndots:2"]},
+        }));
+        assert_eq!(own.clone().behind(&earlier), both);
+        assert_eq!(own.clone().behind(&Success::default()), own);
+    }
 }

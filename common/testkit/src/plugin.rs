@@ -170,6 +170,12 @@ impl Plugin {
         self
     }
 
+    /// Leaves out the test's own environment: the variables that were set are all there are.
+    pub fn env_isolated(mut self) -> Self {
+        self.inherit = false;
+        self
+    }
+
     /// Gives it a configuration, text, bytes, an open file, or no stdin at all.
     pub fn stdin(mut self, stdin: impl Into<Stdin>) -> Self {
         self.stdin = stdin.into();

@@ -80,7 +80,7 @@ impl Plugin for Bridge {
         }
         let sandbox = add.netns.display().to_string();
         let interfaces = link::interfaces(&bridge, &port, interface.link(), gateway.as_ref(), sandbox);
-        Ok(Success { interfaces, routes, ..lease })
+        Ok(add.network.extend_prev_result(Success { interfaces, routes, ..lease }))
     }
 
     fn del(del: &Del<Conf>) -> Result<()> {
@@ -162,12 +162,14 @@ fn del_foreign(host: &mut Rtnl, owner: &Owner, del: &Del<Conf>) -> Result<()> {
     Error::collect([link::del_foreign(host, del), reference::release(owner)])
 }
 
-/// The addresses of the container's interface `ifname`; plugins behind this one may have added others.
+/// The addresses of the container's interface `ifname`; other plugins may have added others. In a result that does not
+/// tell whose addresses are, all are.
 fn ips_of(result: &Success, ifname: &str) -> Vec<IpConfig> {
-    let is_own = |ip: &&IpConfig| {
-        result.interface_of(ip).is_none_or(|interface| interface.sandbox.is_some() && interface.name == ifname)
+    let is_own = |ip: &IpConfig| {
+        result.interface_of(ip).is_some_and(|interface| interface.sandbox.is_some() && interface.name == ifname)
     };
-    result.ips.iter().filter(is_own).cloned().collect()
+    let (own, others): (Vec<_>, Vec<_>) = result.ips.iter().cloned().partition(is_own);
+    if own.is_empty() { others.into_iter().filter(|ip| result.interface_of(ip).is_none()).collect() } else { own }
 }
 
 /// What is masqueraded: no router forwards link-local addresses.
@@ -197,7 +199,8 @@ fn outcome(step: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
     step.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Whether an error says that a network namespace has gone: its mount point too, or only that is left.
+/// Whether an error says that a network namespace has gone: its mount point too, or only that is left, or there is another
+/// kind of namespace in its place.
 fn is_gone(error: &net::Error) -> bool {
     error.is_not_found() || error.errno == Errno::EINVAL
 }

@@ -92,7 +92,7 @@ pub struct Run {
     /// A line is a plugin, the id of a case, and the reason. What follows # is a comment.
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
-    /// How many cases to run at once [default: the number of processors]
+    /// How many cases to run at once [default: four for each processor]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
 }

@@ -21,6 +21,9 @@ pub trait Demands {
     /// That something holds; `expected` says what, as a sentence about the plugin.
     fn demand(&self, holds: bool, expected: &str) -> Verdict;
 
+    /// That nothing was found; `found` tells what is wrong, if anything is.
+    fn demand_none(&self, found: impl Into<String>, expected: &str) -> Verdict;
+
     /// The call, failed.
     fn failed(&self, expected: &str) -> Stop;
 }
@@ -55,6 +58,15 @@ impl Demands for Output {
 
     fn demand(&self, holds: bool, expected: &str) -> Verdict {
         if holds { Ok(()) } else { Err(self.failed(expected)) }
+    }
+
+    fn demand_none(&self, found: impl Into<String>, expected: &str) -> Verdict {
+        let found = found.into();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let failure = Failure { expected: expected.to_owned(), found, call: Some(call(self)) };
+        Err(Stop::Fail(Box::new(failure)))
     }
 
     fn failed(&self, expected: &str) -> Stop {

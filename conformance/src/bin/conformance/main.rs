@@ -9,15 +9,18 @@ mod crash;
 mod demand;
 mod expected;
 mod layout;
+mod lessor;
 mod neighbour;
 mod probe;
 mod profile;
+mod recorder;
 mod report;
 mod requirement;
 mod stage;
 mod stub;
 mod subject;
 mod suite;
+mod told;
 mod worker;
 
 use clap::Parser;

@@ -9,8 +9,8 @@ use testkit::{Sandbox, TestNs};
 pub fn standard() -> Value {
     json!({
         "interfaces": [
-            { "name": "nbr{n}", "mac": "02:00:0a:ca:{n}:01" },
-            { "name": "eth0", "mac": "02:00:0a:ca:{n}:02", "mtu": 1500, "sandbox": "{netns}" }
+            { "name": "nbr{n}", "mac": "02:00:0a:ca:{nn}:01" },
+            { "name": "eth0", "mac": "02:00:0a:ca:{nn}:02", "mtu": 1500, "sandbox": "{netns}" }
         ],
         "ips": [
             { "interface": 1, "address": "10.202.{n}.2/24", "gateway": "10.202.{n}.1" },

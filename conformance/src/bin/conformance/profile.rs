@@ -6,6 +6,7 @@
 //! * `{dir}`: a directory for state, empty at the start of a case.
 //! * `{netns}`: the path of the container's network namespace.
 //! * `{n}`: the container's number in the case, from 1 to 250: `"10.0.{n}.0/24"`.
+//! * `{nn}`: the same as two hexadecimal digits, for hardware addresses: `"02:00:00:00:00:{nn}"`.
 //! * `"{8000+n}"`, as a whole text: a number, for ports.
 
 use serde_json::{Map, Value};
@@ -70,7 +71,9 @@ fn number(text: &str, n: u64) -> Option<Value> {
 
 impl Places {
     fn fill(&self, text: &str) -> String {
-        text.replace("{dir}", &self.dir).replace("{netns}", &self.netns).replace("{n}", &self.number.to_string())
+        let (number, octet) = (self.number.to_string(), format!("{:02x}", self.number));
+        let text = text.replace("{dir}", &self.dir).replace("{netns}", &self.netns);
+        text.replace("{n}", &number).replace("{nn}", &octet)
     }
 }
 
@@ -89,10 +92,11 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled_at_any_depth() {
-        let places = Places { dir: "/d".into(), netns: "/run/netns/c".into(), number: 7 };
-        let config = json!({ "a": [{ "b": "{dir}/x" }], "net": "10.0.{n}.0/24", "sandbox": "{netns}", "port": "{8000+n}", "n": 1 });
-        let filled =
-            json!({ "a": [{ "b": "/d/x" }], "net": "10.0.7.0/24", "sandbox": "/run/netns/c", "port": 8007, "n": 1 });
+        let places = Places { dir: "/d".into(), netns: "/run/netns/c".into(), number: 10 };
+        let config = json!({ "a": [{ "b": "{dir}/x" }], "net": "10.0.{n}.0/24", "sandbox": "{netns}", "port": "{8000+n}",
+            "mac": "02:00:00:00:00:{nn}", "n": 1 });
+        let filled = json!({ "a": [{ "b": "/d/x" }], "net": "10.0.10.0/24", "sandbox": "/run/netns/c", "port": 8010,
+            "mac": "02:00:00:00:00:0a", "n": 1 });
         assert_eq!(fill(&config, &places), filled);
     }
 

@@ -24,7 +24,7 @@ pub fn run(options: &cli::Run) -> Result<ExitCode, String> {
     let start = Instant::now();
     let expected = options.expect.as_deref().map(read_expected).transpose()?;
     let entries = chosen(&options.cases)?;
-    let jobs = options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
+    let jobs = options.jobs.unwrap_or_else(default_jobs).max(1);
     let level: Level = options.level.into();
     let subjects = probed(subjects(&options.plugins)?, jobs);
     let report = Report::new(judge(&subjects, &entries, level, jobs), start.elapsed());
@@ -40,6 +40,11 @@ pub fn run(options: &cli::Run) -> Result<ExitCode, String> {
         None => report.passes(),
     };
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A case waits for the kernel (namespaces and links that go) most of its time.
+pub fn default_jobs() -> usize {
+    4 * thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn read_expected(path: &Path) -> Result<Expected, String> {

@@ -1,5 +1,7 @@
 //! What an ADD makes and tells: results of every version, interfaces, hardware addresses, layer 2.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use testkit::{Attachment, TestNs};
 
@@ -133,6 +135,23 @@ fn layer_2_without_a_layout_for_it_is_refused_before_any_effect() {
 }
 
 #[test]
+fn delegate_that_is_the_plugin_itself_is_refused_before_any_effect() {
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    let before = stage.snapshot();
+    let conf = stage.network(json!({ "ipam": { "type": "bridge" }, "cni.dev/valid-attachments": [] }));
+    let attachment = Attachment::new(conf, &c1);
+    // Should it call itself all the same, it must not go on for long.
+    let call = |command| attachment.call(command).limit(Duration::from_secs(2)).run();
+    for command in ["ADD", "CHECK", "GC", "STATUS"] {
+        let error = call(command).failure_code(7);
+        assert!(text(&error["msg"]).starts_with("\"ipam.type\" \"bridge\": it must be another plugin"), "{error}");
+    }
+    call("DEL").silent();
+    testkit::assert_same(&before, &stage.snapshot());
+}
+
+#[test]
 fn told_hardware_addresses_stay() {
     let stage = Stage::new();
     let conf = stage.network(json!({}));
@@ -248,4 +267,30 @@ fn container_without_ipv6_gets_it_with_its_address() {
     attach(&stage.dual(json!({})), &c1);
     c1.ping("fd01::1").unwrap();
     assert_eq!(c1.sh("cat /proc/sys/net/ipv6/conf/lo/disable_ipv6").trim(), "0");
+}
+
+#[test]
+fn what_the_plugin_before_made_comes_out_again() {
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    stage.sandbox.sh("ip link add wlan0 type veth peer name net1 netns c1; ip link set wlan0 up");
+    c1.sh("ip link set net1 up; ip addr add 10.7.0.2/24 dev net1; ip addr add fd07::2/64 dev net1 nodad");
+    let prev = json!({
+        "cniVersion": "1.1.0",
+        "interfaces": [{ "name": "wlan0" }, { "name": "net1", "sandbox": c1.path() }],
+        "ips": [{ "interface": 1, "address": "10.7.0.2/24", "gateway": "10.7.0.1" }, { "address": "fd07::2/64" }],
+        "dns": { "nameservers": ["10.7.0.1"] },
+    });
+    let conf = stage.network(json!({ "ipMasq": true, "prevResult": prev, "dns": { "nameservers": ["10.1.0.1"] } }));
+    let attached = attach(&conf, &c1);
+    let Attached { result, .. } = &attached;
+    assert_eq!(result["interfaces"].as_array().unwrap()[..2], prev["interfaces"].as_array().unwrap()[..]);
+    assert_eq!(result["interfaces"][4]["name"], "eth0");
+    assert_eq!(result["ips"].as_array().unwrap()[..2], prev["ips"].as_array().unwrap()[..]);
+    assert_eq!(result["ips"][2], json!({ "interface": 4, "address": "10.1.0.2/24", "gateway": "10.1.0.1" }));
+    assert_eq!(result["dns"]["nameservers"], json!(["10.7.0.1", "10.1.0.1"]));
+    // An address that is nobody's is not the bridge's to masquerade.
+    attached.check().silent();
+    attached.del();
+    assert_eq!(addresses(&c1, "net1"), ["10.7.0.2/24", "fd07::2/64"]);
 }
