@@ -5,6 +5,7 @@ mod cases;
 mod catalogue;
 mod cli;
 mod demand;
+mod effect;
 mod expected;
 mod layout;
 mod lessor;
