@@ -8,6 +8,7 @@ mod demand;
 mod effect;
 mod expected;
 mod layout;
+mod lease;
 mod lessor;
 mod neighbour;
 mod probe;

@@ -2,6 +2,7 @@
 
 mod add;
 mod args;
+mod capabilities;
 mod chain;
 mod check;
 mod clients;
@@ -46,6 +47,8 @@ const FAMILIES: &[&[Case]] = &[
     decoding::PARTS[0],
     decoding::PARTS[1],
     args::CASES,
+    capabilities::PARTS[0],
+    capabilities::PARTS[1],
     delegation::CASES,
     ipam::CASES,
     gc::CASES,
