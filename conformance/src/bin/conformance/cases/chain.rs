@@ -1,11 +1,10 @@
 //! Chains: what becomes of the result of the plugin before.
 
-use crate::case::{Case, Stop, Verdict};
+use crate::case::{Case, Stop};
 use crate::demand::Demands;
 use crate::stage::Container;
 use crate::told::Told;
 use serde_json::{Value, json};
-use testkit::Output;
 
 mod kept;
 mod odd;
@@ -39,11 +38,6 @@ fn hands_on_or_refuses(container: &Container, prev: &Value) -> Result<Option<Val
     let result = output.result()?;
     output.demand_none(lost(container, prev, &result), KEPT)?;
     Ok(Some(result))
-}
-
-/// A result or an error object, whatever of the two.
-fn settles(output: &Output) -> Verdict {
-    if output.status.success() { output.result().map(drop) } else { output.error().map(drop) }
 }
 
 /// What of `prev` is not in the result. A plugin may change hardware address and MTU of the container's interface.

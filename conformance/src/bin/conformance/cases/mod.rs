@@ -2,6 +2,7 @@
 
 mod add;
 mod args;
+mod capabilities;
 mod chain;
 mod check;
 mod clients;
@@ -56,8 +57,11 @@ const FAMILIES: &[&[Case]] = &[
     chain::PARTS[1],
     chain::PARTS[2],
     chain::PARTS[3],
-    decoding::CASES,
+    decoding::PARTS[0],
+    decoding::PARTS[1],
     args::CASES,
+    capabilities::PARTS[0],
+    capabilities::PARTS[1],
     delegation::find::CASES,
     delegation::handover::CASES,
     delegation::forward::CASES,
