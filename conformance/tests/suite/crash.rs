@@ -45,23 +45,24 @@ fn found(sweep: &Value) -> Vec<String> {
 
 #[test]
 fn a_plugin_that_cleans_up_passes() {
-    let ran = crash(&format!("{TIDY} {GC}"), &["--fault", "kill", "--every", "4", "--format", "json"]);
+    let ran = crash(&format!("{TIDY} {GC}"), &["--fault", "kill", "--every", "7", "--format", "json"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     let sweeps = sweeps(&ran);
     let names: Vec<_> = sweeps.iter().map(|sweep| format!("{} {}", sweep["operation"], sweep["cleanup"])).collect();
-    assert_eq!(names, [r#""ADD" "DEL""#, r#""ADD" "GC""#, r#""DEL" "DEL""#, r#""DEL" "GC""#]);
-    assert!(sweeps.iter().all(|sweep| sweep["points"].as_u64().unwrap() > 5), "{sweeps:?}");
+    let cleanups = |operation| ["DEL", "DEL without netns", "GC"].map(|cleanup| format!("{operation:?} {cleanup:?}"));
+    assert_eq!(names, [cleanups("ADD"), cleanups("DEL")].concat());
+    assert!(sweeps.iter().all(|sweep| sweep["points"].as_u64().unwrap() > 3), "{sweeps:?}");
 }
 
 #[test]
 fn what_a_killed_del_leaves_is_told() {
     let options = ["--fault", "kill", "--cleanup", "del", "--operation", "del", "--offset", "40"];
-    let ran = crash(HASTY, &[options.as_slice(), &["--format", "json"]].concat());
+    let ran = crash(HASTY, &[options.as_slice(), &["--every", "2", "--format", "json"]].concat());
     assert_eq!(ran.status, 1, "{ran:?}");
-    // Between the end of the first rm and the call of the second that removes.
+    // From the end of the first rm to the call of the second that removes.
     let found = found(&sweeps(&ran)[0]);
     assert!(found.len() > 3 && found.iter().all(|finding| finding.starts_with("left ")), "{found:?}");
-    assert!(found.iter().any(|finding| finding.starts_with("left unlink") && finding.ends_with(" of rm")), "{found:?}");
+    assert!(found.iter().any(|finding| finding.ends_with(" of rm")), "{found:?}");
 
     let text = crash(HASTY, &[options.as_slice(), &["--every", "9"]].concat()).stdout;
     assert!(text.contains("expected:    nothing left after DEL"), "{text}");
@@ -73,7 +74,7 @@ fn what_a_killed_add_leaves_without_gc_is_told() {
     let ran = crash(TIDY, &["--fault", "kill", "--operation", "add", "--every", "4", "--format", "json"]);
     let sweeps = sweeps(&ran);
     assert_eq!((ran.status, found(&sweeps[0]).len()), (1, 0), "{ran:?}");
-    assert!(!found(&sweeps[1]).is_empty());
+    assert!(found(&sweeps[1]).is_empty() && !found(&sweeps[2]).is_empty());
 }
 
 #[test]
@@ -97,16 +98,6 @@ fn an_add_that_fails_halfway_is_told_apart() {
     assert!(found.contains(&"answer openat (file) of dash".to_owned()), "{found:?}");
     assert!(found.contains(&"itself openat (file) of dash".to_owned()), "{found:?}");
     assert!(found.iter().all(|finding| !finding.starts_with("left ")), "{found:?}");
-}
-
-#[test]
-fn a_few_points_may_be_enough() {
-    let options = ["--fault", "kill", "--cleanup", "del", "--operation", "add", "--format", "json"];
-    let points = |more: &[&str]| sweeps(&crash(&TIDY, &[&options, more].concat()))[0]["points"].as_u64().unwrap();
-    let all = points(&[]);
-    assert_eq!(points(&["--every", "10"]), all.div_ceil(10));
-    assert_eq!(points(&["--every", "10", "--offset", "1000"]), 0);
-    assert_eq!(points(&["--every", "10", "--offset", "5"]), (all - 5).div_ceil(10));
 }
 
 #[test]

@@ -56,12 +56,13 @@ fn errnos(names: &[String]) -> Result<Vec<Errno>, String> {
 fn sweeps(subject: &Subject, options: &cli::Crash, errnos: &[Errno]) -> Vec<Sweep> {
     let operations = options.operation.map_or(vec![Operation::Add, Operation::Del], |operation| vec![operation]);
     let kinds = options.fault.map_or(vec![Kind::Kill, Kind::KillPlugin, Kind::Error], |kind| vec![kind]);
-    let cleanups = options.cleanup.map_or(vec![Cleanup::Del, Cleanup::Gc], |cleanup| vec![cleanup]);
+    let cleanups =
+        options.cleanup.map_or(vec![Cleanup::Del, Cleanup::DelWithoutNetns, Cleanup::Gc], |cleanup| vec![cleanup]);
     let mut sweeps = Vec::new();
     for operation in operations {
         for fault in kinds.iter().flat_map(|kind| kind.faults(errnos)) {
             // GC came with 1.1.0.
-            let possible = cleanups.iter().filter(|cleanup| **cleanup == Cleanup::Del || subject.newest() == "1.1.0");
+            let possible = cleanups.iter().filter(|cleanup| **cleanup != Cleanup::Gc || subject.newest() == "1.1.0");
             sweeps.extend(possible.map(|cleanup| Sweep { operation, fault, cleanup: *cleanup }));
         }
     }
