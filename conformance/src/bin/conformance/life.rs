@@ -9,8 +9,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 use testkit::{Plugin, Snapshot};
 
-/// How long the kernel may take to clear up a namespace that is gone.
-const CLEARING: Duration = Duration::from_secs(2);
+/// How long the kernel may take to remove the links of a namespace that is gone: one after the other, of all the machine.
+const CLEARING: Duration = Duration::from_secs(15);
+
+/// How often to look whether what remains, when the links are gone, remains for good.
+const LOOKS: u32 = 3;
 
 /// The first version that has a `prevResult` at DEL.
 const PREV_AT_DEL: &str = "0.4.0";
@@ -96,10 +99,14 @@ pub fn without_prev(container: &Container, command: &str) -> Plugin {
 /// Demands that the host is as it was, as soon as the kernel has cleared up after a namespace.
 pub fn cleared(stage: &Stage, before: &Snapshot, expected: &str) -> Verdict {
     let deadline = Instant::now() + CLEARING;
+    let mut looks = 0;
     loop {
-        let verdict = same(before, &stage.snapshot(), expected);
-        if verdict.is_ok() || Instant::now() > deadline {
-            return verdict;
+        let after = stage.snapshot();
+        let difference = before.diff(&after);
+        let links_remain = difference.lines().any(|line| line.starts_with("+ link "));
+        looks += u32::from(!links_remain);
+        if difference.is_empty() || looks == LOOKS || Instant::now() > deadline {
+            return same(before, &after, expected);
         }
         sleep(Duration::from_millis(20));
     }
@@ -128,8 +135,6 @@ pub fn has_prev_at_del(conf: &Value) -> bool {
 
 /// Skips the case where the plugin made nothing in the container that bears `CNI_IFNAME`.
 pub fn needs_interface(container: &Container) -> Verdict {
-    match container.ns.try_sh("ip link show eth0").status.success() {
-        true => Ok(()),
-        false => Err(Stop::skip("no interface in the container has the name CNI_IFNAME")),
-    }
+    let there = container.ns.try_sh("ip link show eth0").status.success();
+    if there { Ok(()) } else { Err(Stop::skip("no interface in the container has the name CNI_IFNAME")) }
 }

@@ -3,13 +3,11 @@
 pub mod refusals;
 
 use crate::case::{Case, Needs, Stop, Verdict};
-use crate::demand::{Demands, demand};
+use crate::demand::Demands;
 use crate::life::Attached;
 use crate::stage::{Container, Stage};
 use crate::truth::{self, Cidr, items};
-use serde_json::{Value, json};
-use std::thread::sleep;
-use std::time::Duration;
+use serde_json::Value;
 use testkit::{Attachment, TestNs};
 
 pub const CASES: &[Case] = &[
@@ -19,8 +17,6 @@ pub const CASES: &[Case] = &[
     Case::once("add::in_place", "3.1b 3.2c", Needs::Chained, "an interface that is there stays in its place", in_place),
     Case::once("add::addresses", "3.9a", Needs::Interface, "the result's addresses are on the interface", addresses),
     Case::once("add::routes", "3.9b", Needs::Interface, "the result's routes are in the namespace", routes),
-    Case::once("add::mac", "3.7b", Needs::Interface, "the result's mac and mtu are those of the links", mac),
-    Case::once("add::mac_stays", "3.7c", Needs::Interface, "mac and mtu are as in the result later on, too", mac_stays),
     Case::once("add::default_route", "3.13", Needs::Interface, "another default route is no obstacle", default_route),
     Case::once(
         "add::two_containers",
@@ -114,46 +110,6 @@ fn routes(stage: &Stage) -> Verdict {
         output.demand(here, &format!("a route to {dst:?} by {gateway:?} in the container, which has {there:?}"))?;
     }
     Ok(())
-}
-
-fn mac(stage: &Stage) -> Verdict {
-    let container = stage.container("c1");
-    let output = container.at.add();
-    let result = output.result()?;
-    let wrong = untrue(stage, &container, &result)?;
-    output.demand(wrong.is_empty(), &format!("links with the result's mac and mtu: {wrong}"))
-}
-
-/// Links may change when another one comes: a bridge without an address of its own takes the lowest of its ports'.
-fn mac_stays(stage: &Stage) -> Verdict {
-    let container = stage.container("c1");
-    let result = container.at.add().result()?;
-    for id in ["c2", "c3"] {
-        stage.container(id).at.add().result()?;
-    }
-    sleep(Duration::from_millis(100));
-    let wrong = untrue(stage, &container, &result)?;
-    demand(wrong.is_empty(), "links that keep the mac and mtu that ADD told", wrong)
-}
-
-/// What is not as the result's interfaces say.
-fn untrue(stage: &Stage, container: &Container, result: &Value) -> Result<String, Stop> {
-    let told: Vec<_> = items(&result["interfaces"]).iter().filter(|link| link["mac"].is_string()).collect();
-    if told.is_empty() {
-        return Err(Stop::skip("the result has no interface with a mac"));
-    }
-    let mut wrong = Vec::new();
-    for link in told {
-        let inside = link["sandbox"].as_str().is_some_and(|sandbox| !sandbox.is_empty());
-        let ns = if inside { &container.ns } else { stage.sandbox.host() };
-        let there = truth::link(ns, link["name"].as_str().unwrap_or_default()).unwrap_or_default();
-        let same_mac = text(&link["mac"]).eq_ignore_ascii_case(text(&there["address"]));
-        let same_mtu = link["mtu"].is_null() || link["mtu"] == there["mtu"];
-        if !same_mac || !same_mtu {
-            wrong.push(format!("{link} is {} with mtu {}", there["address"], there["mtu"]));
-        }
-    }
-    Ok(wrong.join("\n"))
 }
 
 fn default_route(stage: &Stage) -> Verdict {

@@ -172,7 +172,7 @@ fn failure_is_no_absence(stage: &Stage) -> Verdict {
     let calls = [
         del.clone().env_remove("CNI_CONTAINERID"),
         del.clone().stdin("{"),
-        del.clone().stdin(&attached.container.at.with_key("cniVersion", json!("99.0.0")).conf().clone()),
+        del.clone().stdin(attached.container.at.with_key("cniVersion", json!("99.0.0")).conf()),
         del.path([nowhere]),
     ];
     let mut failed = 0;
