@@ -98,14 +98,15 @@ impl Delegate {
         let printed =
             serde_json::from_slice(&output.stdout).ok().and_then(|value| json::decode::<Printed>(&value).ok());
         match printed {
-            Some(Printed { code, msg, details }) => {
+            // An error has a code above 0 and says something; without, nobody could tell what it is.
+            Some(Printed { code: code @ 1.., msg, details }) if !msg.trim().is_empty() => {
                 Error::new(Code::Other(code), msg).details(details.unwrap_or_default())
             }
-            None if output.stdout.is_empty() => Error::new(
+            _ if output.stdout.is_empty() => Error::new(
                 Code::Internal,
                 format!("plugin \"{}\" failed with no error message: {}", self.plugin, output.status),
             ),
-            None => Error::new(
+            _ => Error::new(
                 Code::Internal,
                 format!("plugin \"{}\" failed but its error could not be decoded: {}", self.plugin, output.status),
             )
@@ -188,6 +189,17 @@ mod tests {
         assert!(silent.del().unwrap_err().msg.contains("no error message: exit status: 3"));
         let (_dir, garbled) = delegate("echo oops; exit 1");
         assert_eq!(garbled.del().unwrap_err().details, "oops\n");
+        for error in [
+            r#"{"code": 0, "msg": "x"}"#,
+            r#"{"code": 7, "msg": " "}"#,
+            r#"{"code": 7}"#,
+            r#"{"code": -1, "msg": "x"}"#,
+        ] {
+            let (_dir, senseless) = delegate(&format!("echo '{error}'; exit 1"));
+            let told = senseless.del().unwrap_err();
+            assert_eq!((told.code, told.details.trim()), (Code::Internal, error));
+            assert!(told.msg.contains("could not be decoded: exit status: 1"), "{told}");
+        }
     }
 
     #[test]

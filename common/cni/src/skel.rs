@@ -17,8 +17,8 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    Add, Check, Code, Command, Del, Error, Gc, Network, Plugin, Result, Status, Undo, Version, conf::Envelope,
-    env::Env, json, wire,
+    Add, Check, Code, Command, Del, Delegate, Error, Gc, Network, Plugin, Result, Status, Undo, Version,
+    conf::Envelope, env::Env, json, wire,
 };
 
 /// A VERSION call may leave its standard input open without ever writing to it.
@@ -78,11 +78,21 @@ fn print_error(stdout: &mut dyn Write, error: &Error) {
 }
 
 fn error_object(error: &Error) -> serde_json::Value {
-    let mut object = json!({"cniVersion": Version::NEWEST.as_str(), "code": error.code.number(), "msg": error.msg});
+    let msg = one_line(&error.msg);
+    let mut object = json!({"cniVersion": Version::NEWEST.as_str(), "code": error.code.number(), "msg": msg});
     if let (false, Some(fields)) = (error.details.is_empty(), object.as_object_mut()) {
         fields.insert("details".into(), error.details.clone().into());
     }
     object
+}
+
+/// A message stays one line whatever it quotes: a configuration, a variable, a delegate's error.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 /// Without a command somebody just wants to know what this is. nerdctl reads the first line.
@@ -175,7 +185,9 @@ fn add<P: Plugin>(
 
 /// The delegate's DEL comes first (it may need the interface) and neither failure keeps the other from being tried.
 fn del<P: Plugin>(env: &Env, envelope: &Envelope, version: Version) -> Result<()> {
-    let network = network_of_del::<P>(env, envelope, version)?;
+    let mut network = network_of_del::<P>(env, envelope, version)?;
+    // No ADD can have come to its end that way: nothing is owed.
+    network.ipam.take_if(|delegate| is_itself::<P>(delegate));
     // A container with the host's own netns has nothing of ours inside; what it has on the host still goes.
     let netns = env.netns().filter(|netns| env.may_be_own_netns() || !is_own_netns(netns));
     let delegate = network.ipam.clone();
@@ -212,7 +224,18 @@ fn network<P: Plugin>(env: &Env, envelope: &Envelope, version: Version) -> Resul
     let prev_result = envelope.prev_result(version)?;
     let mut network = network_of_del::<P>(env, envelope, version)?;
     network.prev_result = prev_result;
-    Ok(network)
+    match network.ipam.as_ref().filter(|delegate| is_itself::<P>(delegate)) {
+        Some(delegate) => Err(Error::invalid(format!(
+            "\"ipam.type\" \"{}\": it must be another plugin, this one would call itself without end",
+            delegate.plugin()
+        ))),
+        None => Ok(network),
+    }
+}
+
+/// Whether the delegate is this plugin: it would find itself named in the same request.
+fn is_itself<P: Plugin>(delegate: &Delegate) -> bool {
+    delegate.plugin() == P::NAME
 }
 
 /// A DEL has to succeed whatever `prevResult` holds.

@@ -170,6 +170,12 @@ impl Plugin {
         self
     }
 
+    /// Leaves out the test's own environment: the variables that were set are all there are.
+    pub fn env_isolated(mut self) -> Self {
+        self.inherit = false;
+        self
+    }
+
     /// Gives it a configuration, text, bytes, an open file, or no stdin at all.
     pub fn stdin(mut self, stdin: impl Into<Stdin>) -> Self {
         self.stdin = stdin.into();
@@ -197,14 +203,23 @@ impl Plugin {
     /// Makes the call, on the calling thread's host, and waits for its end.
     #[track_caller]
     pub fn run(&self) -> Output {
-        let invocation = self.describe();
+        let invocation = self.invocation();
         assert!(self.program.is_file(), "no such program; build the workspace first\n{invocation}");
-        let input = if let Stdin::Bytes(bytes) = &self.stdin { bytes.clone() } else { Vec::new() };
-        let done = process::finish(&mut self.prepare(), input, self.limit);
+        let done = process::finish(&mut self.prepare(), self.input().to_vec(), self.limit);
         let done = done.unwrap_or_else(|e| panic!("start: {e}\n{invocation}"));
         let output = Output::new(invocation, &done);
         assert!(!done.timed_out, "still running, or its output held open, after {:?}\n{output}", self.limit);
         output
+    }
+
+    /// The executable.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The bytes on its stdin; none if something else is there.
+    pub fn input(&self) -> &[u8] {
+        if let Stdin::Bytes(bytes) = &self.stdin { bytes } else { &[] }
     }
 
     fn prepare(&self) -> Command {
@@ -238,7 +253,8 @@ impl Plugin {
         shell.chain(self.wrapper.iter().cloned()).chain([self.program.clone().into_os_string()]).collect()
     }
 
-    fn environment(&self) -> BTreeMap<OsString, OsString> {
+    /// All variables that it starts with.
+    pub fn environment(&self) -> BTreeMap<OsString, OsString> {
         let inherited =
             env::vars_os().filter(|(name, _)| self.inherit && !name.as_encoded_bytes().starts_with(b"CNI_"));
         let mut all: BTreeMap<_, _> = inherited.collect();
@@ -252,7 +268,7 @@ impl Plugin {
     }
 
     /// The call as a failed test shows it.
-    fn describe(&self) -> Invocation {
+    pub fn invocation(&self) -> Invocation {
         let words: Vec<_> = self.words().iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let text = |value: &OsString| value.to_string_lossy().into_owned();
         Invocation {

@@ -21,14 +21,17 @@ use std::{
     net::IpAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    thread,
+    process, thread,
     time::{Duration, SystemTime},
 };
 
 use cni::{Attachment, Code, Error, Result};
 use fs2::FileExt;
 
-use crate::lease::{self, Leases, Owner};
+use crate::{
+    file,
+    lease::{self, Leases, Owner},
+};
 
 /// No file that anybody writes here is longer; of one that is, more need not be read.
 const LONGEST: usize = 4096;
@@ -148,7 +151,7 @@ impl Store {
     /// Changes when a lease was last modified.
     pub fn set_modified(&self, ip: IpAddr, modified: SystemTime) -> Result<()> {
         let path = self.lease(ip);
-        File::open(&path)
+        file::open_to_read(&path)
             .and_then(|file| file.set_modified(modified))
             .map_err(failed("set modification time of", &path))
     }
@@ -209,22 +212,44 @@ impl Store {
     }
 }
 
-/// Fails with code 50 if leases could not be written into the directory, which is made. Writes nothing into it but the
-/// lock, because runtimes ask again and again, and does not wait for the lock.
+/// Fails with code 50 if leases could not be written into the directory. Runtimes ask again and again, from before the first
+/// ADD on: whatever there is stays as it is, and nobody waits for the lock.
 pub fn check_usable(dir: &Path) -> Result<()> {
     let not_ready = |error: Error| Error { code: Code::NotReady, ..error };
-    make(dir).map_err(not_ready)?;
     let path = dir.join("lock");
-    let lock = open_lock(&path).map_err(failed("open lock", &path)).map_err(not_ready)?;
-    match lock.try_lock_exclusive() {
-        Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(not_ready(failed("lock", &path)(error))),
-        _ => {}
+    match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(lock) => check_lock(&lock).map_err(failed("lock", &path)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => check_makes(dir),
+        Err(error) => Err(failed("open lock", &path)(error)),
     }
-    let space = fs2::available_space(dir).map_err(failed("look for space in", dir)).map_err(not_ready)?;
+    .map_err(not_ready)?;
+    let space = fs2::available_space(existing(dir)).map_err(failed("look for space in", dir)).map_err(not_ready)?;
     if space == 0 {
         return Err(Error::new(Code::NotReady, format!("write leases in {}: no space left on device", dir.display())));
     }
     Ok(())
+}
+
+fn check_lock(lock: &File) -> io::Result<()> {
+    lock.try_lock_exclusive().or_else(|error| if error.kind() == ErrorKind::WouldBlock { Ok(()) } else { Err(error) })
+}
+
+/// Whether something could be made in the directory, or where that would be made. Permissions alone do not tell, so
+/// something is made and taken away at once; not the directory itself, which an ADD might already rely on.
+fn check_makes(dir: &Path) -> Result<()> {
+    let trial = existing(dir).join(format!(".status-{}", process::id()));
+    match fs::create_dir(&trial) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed("create directory", dir)(error)),
+        _ => {
+            let _ = fs::remove_dir(&trial);
+            Ok(())
+        }
+    }
+}
+
+/// The directory, or the nearest above it that there is.
+fn existing(dir: &Path) -> &Path {
+    dir.ancestors().find(|above| above.exists()).unwrap_or(dir)
 }
 
 fn make(dir: &Path) -> Result<()> {
@@ -239,7 +264,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
 /// What a file begins with. One call: a regular file gives all that there is, and a directory may have many files.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut buffer = [0; LONGEST];
-    let length = File::open(path)?.read(&mut buffer)?;
+    let length = file::open_to_read(path)?.read(&mut buffer)?;
     Ok(buffer.iter().take(length).copied().collect())
 }
 
@@ -260,7 +285,7 @@ fn give_name(new: &Path, name: &Path) -> io::Result<()> {
 /// In place, which is ten times as fast as making a file. Killed half way it leaves a wrong address or none, which
 /// matters little in the one place where this is used: the next round begins elsewhere.
 fn overwrite(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut file = file::open(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600), path)?;
     file.write_all(content)?;
     file.set_len(content.len() as u64)
 }

@@ -148,11 +148,10 @@ pub fn bridge_of(host: &mut Rtnl, ports: &[Link]) -> Result<Option<String>> {
 /// address is the one that the previous result, where there is one, tells.
 pub fn del_foreign(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
     let Some(path) = &del.netns else { return Ok(()) };
-    let netns = match Netns::open(path) {
+    let mut inside = match Netns::open(path).and_then(|netns| netns.rtnl()) {
         Err(error) if is_gone(&error) => return Ok(()),
         opened => opened.map_err(kernel)?,
     };
-    let mut inside = netns.rtnl().map_err(kernel)?;
     let Some(link) = inside.link(&del.attachment.ifname).map_err(kernel)?.filter(|link| link.is_kind("veth")) else {
         return Ok(());
     };

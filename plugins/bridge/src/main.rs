@@ -199,7 +199,8 @@ fn outcome(step: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
     step.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Whether an error says that a network namespace has gone: its mount point too, or only that is left.
+/// Whether an error says that a network namespace has gone: its mount point too, or only that is left, or there is another
+/// kind of namespace in its place.
 fn is_gone(error: &net::Error) -> bool {
     error.is_not_found() || error.errno == Errno::EINVAL
 }

@@ -47,12 +47,11 @@ impl Plugin for Loopback {
 
     fn del(del: &Del<Conf>) -> Result<()> {
         let Some(path) = &del.netns else { return Ok(()) };
-        match Netns::open(path) {
+        match Netns::open(path).and_then(|netns| netns.rtnl()) {
             // Gone, and with it its `lo`. What is left of its mount point is an ordinary file.
             Err(error) if error.is_not_found() || error.errno == Errno::EINVAL => Ok(()),
             Err(error) => Err(kernel(error)),
-            Ok(netns) => {
-                let mut rtnl = netns.rtnl().map_err(kernel)?;
+            Ok(mut rtnl) => {
                 let lo = existing(&mut rtnl, LO)?;
                 set_up(&mut rtnl, &lo, false)
             }

@@ -79,7 +79,7 @@ fn del_without_a_namespace_succeeds_and_spares_the_hosts_lo() {
     let lo = Attachment::new(conf("1.0.0"), &container);
     container.remove();
     lo.del().silent();
-    for netns in ["", "/proc/self/ns/net"] {
+    for netns in ["", "/proc/self/ns/net", "/proc/self/ns/uts", "/run"] {
         lo.clone().netns(netns).del().silent();
     }
     assert!(lo_is_up(sandbox.host()));

@@ -21,12 +21,22 @@ use crate::{
 };
 
 /// The links of the host that are the attachment's alone: by our name, or else those that the result tells of and whose
-/// other end is elsewhere. A bridge, or its interface in a VLAN, is shared.
-pub fn links(host: &mut Rtnl, owner: &Owner, prev: &Success) -> Result<Vec<Link>> {
+/// other end is elsewhere, or else, where the result tells of none, the pair by which an address is reached. A bridge, or
+/// its interface in a VLAN, is shared. The last one leads to an address, if one does.
+pub fn links(host: &mut Rtnl, owner: &Owner, prev: &Success, addresses: &Addresses) -> Result<Vec<Link>> {
     let mut links = veth::find(host, owner)?;
     if links.is_empty() {
         for name in told(prev) {
             links.extend(host.link(&name).map_err(kernel)?.filter(is_of_one));
+        }
+    }
+    for address in addresses.iter() {
+        let Some(way) = link_to(host, address.ip())?.filter(is_pair) else { continue };
+        if links.is_empty() {
+            links.push(way);
+        } else if let Some(place) = links.iter().position(|link| link.index == way.index) {
+            let way = links.remove(place);
+            links.push(way);
         }
     }
     Ok(links)
@@ -37,9 +47,15 @@ fn is_of_one(link: &Link) -> bool {
     !link.is_kind("bridge") && (link.master.is_some() || link.peer_elsewhere)
 }
 
-/// The names of the host's links that a result tells of.
+/// Whether it does so by itself, not as a port.
+fn is_pair(link: &Link) -> bool {
+    link.master.is_none() && is_of_one(link)
+}
+
+/// The names of the host's links that a result tells of. What no link can be called is none of them: asking the kernel
+/// for it is an error, and no reason for a DEL to fail.
 pub fn told(prev: &Success) -> Vec<String> {
-    let of_host = prev.interfaces.iter().filter(|told| told.sandbox.is_none());
+    let of_host = prev.interfaces.iter().filter(|told| told.sandbox.is_none() && Ifname::new(&told.name).is_ok());
     of_host.map(|told| told.name.clone()).collect()
 }
 
@@ -114,12 +130,13 @@ fn is_guarded(nft: &mut Nft, link: &str) -> Result<bool> {
     Ok(nft.element(&table(), &localnet_links(), &name.into()).map_err(firewall)?.is_some())
 }
 
-/// Takes that back from those of `links` that are pairs of one container, or have gone. A bridge keeps it.
-pub fn release_localhost(nft: &mut Nft, links: &BTreeSet<String>) -> Result<()> {
+/// Takes that back from those of the `own` links that are pairs of one container, and from all that have gone. A bridge
+/// keeps it, and so does a pair that only a result tells of: it may be another attachment's.
+pub fn release_localhost(nft: &mut Nft, own: &BTreeSet<String>, told: &[String]) -> Result<()> {
     let mut host = Rtnl::open(&here()).map_err(kernel)?;
-    for name in links {
+    for name in own.iter().chain(told) {
         let link = host.link(name).map_err(kernel)?;
-        if link.is_none_or(|link| link.master.is_none() && is_of_one(&link)) && is_guarded(nft, name)? {
+        if link.is_none_or(|link| own.contains(name) && is_pair(&link)) && is_guarded(nft, name)? {
             close_localhost(nft, name)?;
         }
     }

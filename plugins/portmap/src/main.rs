@@ -48,7 +48,7 @@ impl Plugin for Portmap {
         let owner = Owner::new(&add.network.name, &add.attachment);
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let mut nft = Nft::open().map_err(firewall)?;
-        let links = host::links(&mut host, &owner, prev)?;
+        let links = host::links(&mut host, &owner, prev, &addresses)?;
         let publication = Publication { owner: &owner, plan: &plan, ports: &ports };
         publication.publish(&mut nft, links.last().map(|link| link.name.as_str()))?;
         let leaving = Leaving {
@@ -99,7 +99,7 @@ impl Plugin for Portmap {
             return Ok(());
         }
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
-        let links = host::links(&mut host, &owner, prev)?;
+        let links = host::links(&mut host, &owner, prev, &addresses)?;
         for (subnet, link) in host::homes(&mut host, &links, &addresses)? {
             if !rules::section().covers(&mut nft, &[subnet], &link)? {
                 return Err(failed(format!("check published ports: hairpin_links lacks {subnet} behind \"{link}\"")));

@@ -121,6 +121,12 @@ fn failing_add_is_undone_and_prints_one_error() {
 }
 
 #[test]
+fn message_is_one_line_whatever_it_quotes() {
+    let (_, msg) = error_of("ADD", &[], &conf(json!({"fail": "two\nlines\r\u{7}\u{85}, \u{fc} \"x\""})));
+    assert_eq!(msg, "two\\nlines\\r\\u{7}\\u{85}, \u{fc} \"x\"");
+}
+
+#[test]
 fn add_whose_result_cannot_be_written_is_undone() {
     let variables = variables("ADD", &[]);
     let stdin = conf(json!({}));

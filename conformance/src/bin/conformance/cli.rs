@@ -1,6 +1,7 @@
 //! The command line.
 #![allow(clippy::doc_markdown, reason = "doc comments are the text of --help")]
 
+use crate::crash::{Cleanup, Kind, Operation};
 use crate::requirement::Level;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -23,7 +24,8 @@ The exit status is 0 for success, 1 when a plugin failed and 2 for a wrong comma
 Examples:
   conformance run --plugin-dir /opt/cni/bin --plugin bridge --plugin host-local
   conformance run --plugin-dir ./bin --config my-plugin.json --level ref --format junit
-  conformance explain del::twice";
+  conformance explain del::twice
+  conformance crash --plugin-dir ./bin --plugin my-plugin --config my-plugin.json --every 10";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -41,6 +43,8 @@ pub enum Command {
         /// The id, for example del::twice or v0_4_0::layout
         id: String,
     },
+    /// Kill plugins, and let their system calls fail, at every one of them, and tell what is left
+    Crash(Crash),
     /// Put the reports of several runs side by side, as a markdown table
     Matrix {
         /// Reports written with --format json, each as TITLE=FILE
@@ -57,7 +61,7 @@ pub struct Plugins {
     pub plugin_dir: PathBuf,
     /// A plugin in it; repeat it for more. Without it, all
     #[arg(long = "plugin", value_name = "NAME")]
-    pub plugins: Vec<String>,
+    pub names: Vec<String>,
     /// A file with a configuration that works: a plugin object, or a list of them
     ///
     /// It is used for the plugin that its "type" names. Texts in it may contain {dir} (a directory for state), {netns} (the
@@ -88,9 +92,50 @@ pub struct Run {
     /// A line is a plugin, the id of a case, and the reason. What follows # is a comment.
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
-    /// How many cases to run at once [default: the number of processors]
+    /// How many cases to run at once [default: four for each processor]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
+}
+
+/// What to do to a plugin, and how to tell it.
+#[derive(Debug, Args)]
+pub struct Crash {
+    /// Which plugins
+    #[command(flatten)]
+    pub plugins: Plugins,
+    /// Only the calls of this operation [default: both]
+    #[arg(long, value_enum)]
+    pub operation: Option<Operation>,
+    /// Only this kind of fault [default: all]
+    #[arg(long, value_enum)]
+    pub fault: Option<Kind>,
+    /// Let calls fail with this error; repeat it for more [default: ENOMEM ENOBUFS EIO ENOSPC EINTR]
+    #[arg(long = "errno", value_name = "NAME")]
+    pub errnos: Vec<String>,
+    /// Only this call after the fault [default: both]
+    #[arg(long, value_enum)]
+    pub cleanup: Option<Cleanup>,
+    /// Try each Nth system call only
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub every: usize,
+    /// Leave out so many system calls at the beginning
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: usize,
+    /// How many points to try at once [default: the number of processors]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// How to tell what is left
+    #[arg(long, value_enum, default_value_t = CrashFormat::Text)]
+    pub format: CrashFormat,
+}
+
+/// How a report of crashes is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CrashFormat {
+    /// For people
+    Text,
+    /// For programs: everything
+    Json,
 }
 
 /// [`Level`] on the command line.

@@ -1,18 +1,20 @@
 //! `conformance`: tests any CNI plugin, from the outside.
+#![allow(clippy::indexing_slicing, reason = "a key that JSON lacks reads as null")]
 
 mod case;
 mod cases;
 mod catalogue;
 mod cli;
+mod crash;
 mod demand;
 mod effect;
 mod expected;
 mod layout;
 mod lease;
-mod lessor;
 mod neighbour;
 mod probe;
 mod profile;
+mod recorder;
 mod report;
 mod requirement;
 mod stage;
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     match (words.next(), words.next()) {
         (Some(word), Some(script)) if word == stub::COMMAND => return stub::main(Path::new(&script)),
         (Some(word), None) if word == worker::COMMAND => return worker::main(),
+        (Some(word), None) if word == crash::worker::COMMAND => return crash::worker::main(),
         _ => {}
     }
     let done = match cli::Cli::parse().command {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         cli::Command::List { uncovered: false } => Ok(told(catalogue::cases())),
         cli::Command::List { uncovered: true } => Ok(told(catalogue::uncovered())),
         cli::Command::Explain { id } => catalogue::explain(&id).map(told),
+        cli::Command::Crash(options) => crash::run(&options),
         cli::Command::Matrix { reports } => report::matrix::read(&reports).map(told),
     };
     done.unwrap_or_else(|error| {

@@ -68,6 +68,14 @@ impl Stage {
         if self.subject.lists(version) { Ok(()) } else { Err(Stop::skip(format!("does not list version {version}"))) }
     }
 
+    /// Skips the case for plugins whose newest version is before this one.
+    pub fn since(&self, version: &str) -> Result<(), Stop> {
+        if self.version() >= version {
+            return Ok(());
+        }
+        Err(Stop::skip(format!("needs version {version}, which the plugin does not list")))
+    }
+
     /// The plugin with `CNI_PATH` set and no other variable, and with an empty stdin.
     pub fn plugin(&self) -> Plugin {
         Plugin::new(self.subject.dir.join(&self.subject.name))

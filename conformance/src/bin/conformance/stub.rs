@@ -4,6 +4,7 @@
 //! that the plugin under test chose, and nothing in between can change them.
 #![allow(clippy::panic, reason = "what the machine lacks is reported by panics, as the testkit does")]
 
+use nix::sys::signal::{Signal, raise};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -14,11 +15,14 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread::sleep;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use testkit::Sandbox;
 
 /// The word behind the interpreter in the script, and so this program's first argument.
 pub const COMMAND: &str = "stub";
+
+/// How long a stub that is held waits for its release, and how often it looks.
+const HELD: (Duration, Duration) = (Duration::from_secs(20), Duration::from_millis(5));
 
 /// A stub plugin on a stage.
 #[derive(Clone, Debug)]
@@ -37,6 +41,12 @@ pub struct Answer {
     pub status: u8,
     /// How long it takes.
     pub delay: Duration,
+    /// Whether it waits for [`Stub::release`] before it answers.
+    #[serde(default)]
+    pub held: bool,
+    /// Whether it ends by SIGKILL once it has printed and logged.
+    #[serde(default)]
+    pub killed: bool,
 }
 
 /// One call that a stub got.
@@ -77,7 +87,7 @@ impl Stub {
         let script = format!("#!{} {COMMAND}\n", program.display());
         fs::write(&stub.script, script).unwrap_or_else(|e| panic!("write {}: {e}", stub.script.display()));
         fs::set_permissions(&stub.script, fs::Permissions::from_mode(0o755)).unwrap_or_else(|e| panic!("chmod: {e}"));
-        for dir in [calls(&stub.script), answers(&stub.script)] {
+        for dir in [calls(&stub.script), answers(&stub.script), releases(&stub.script)] {
             fs::create_dir_all(&dir).unwrap_or_else(|e| panic!("create {}: {e}", dir.display()));
         }
         stub
@@ -89,6 +99,12 @@ impl Stub {
         let text = json!(answer.into()).to_string();
         fs::write(&path, text).unwrap_or_else(|e| panic!("write {}: {e}", path.display()));
         self
+    }
+
+    /// Lets go all calls that are held, now and in the future.
+    pub fn release(&self) {
+        let path = released(&self.script);
+        fs::write(&path, "").unwrap_or_else(|e| panic!("write {}: {e}", path.display()));
     }
 
     /// The calls that it got, in order of their start.
@@ -137,8 +153,16 @@ fn play(script: &Path) -> io::Result<ExitCode> {
     let answer = answer_to(script, &command, &stdin);
     record(script, &Recorded { command, environment, stdin })?;
     sleep(answer.delay);
+    let start = Instant::now();
+    while answer.held && start.elapsed() < HELD.0 && !released(script).exists() {
+        sleep(HELD.1);
+    }
     io::stderr().write_all(answer.stderr.as_bytes())?;
     io::stdout().write_all(answer.stdout.as_bytes())?;
+    io::stdout().flush()?;
+    if answer.killed {
+        raise(Signal::SIGKILL)?;
+    }
     Ok(ExitCode::from(answer.status))
 }
 
@@ -167,6 +191,15 @@ fn calls(script: &Path) -> PathBuf {
 
 fn answers(script: &Path) -> PathBuf {
     beside(script, "answers")
+}
+
+fn releases(script: &Path) -> PathBuf {
+    beside(script, "releases")
+}
+
+/// A file whose existence lets calls go on.
+fn released(script: &Path) -> PathBuf {
+    releases(script).join("all")
 }
 
 /// Not in the directory of plugins.

@@ -111,7 +111,7 @@ fn report_panic(info: &PanicHookInfo<'_>) {
 }
 
 /// Moves the process, while it has one thread, out of the machine's network.
-fn isolate() -> Result<(), String> {
+pub fn isolate() -> Result<(), String> {
     let own = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS;
     if unshare(own).is_ok() {
         return Ok(());

@@ -164,9 +164,13 @@ fn usable_directory_is_one_that_can_be_made_and_locked() {
     let temp = TempDir::new().unwrap();
     let dir = temp.path().join("a/n");
     check_usable(&dir).unwrap();
-    let store = Store::open(&dir).unwrap().unwrap();
-    assert_eq!(names(&store), ["lock"]);
+    assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 0, "nothing is made");
+    let store = Store::create(&dir).unwrap();
     check_usable(&dir).unwrap();
+    assert_eq!(names(&store), ["lock"]);
+    fs::remove_file(dir.join("lock")).unwrap();
+    check_usable(&dir).unwrap();
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0, "nothing is made where there is no lock");
     fs::write(temp.path().join("file"), "").unwrap();
     let error = check_usable(&temp.path().join("file/n")).unwrap_err();
     assert_eq!(error.code, Code::NotReady);

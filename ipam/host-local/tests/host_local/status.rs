@@ -13,12 +13,19 @@ fn status(host: &Host, ipam: &Value) -> Output {
 }
 
 #[test]
-fn usable_directory_is_ready_and_gets_only_its_lock() {
+fn nothing_is_made() {
     let host = Host::new();
-    for _ in 0..2 {
-        status(&host, &json!({"subnet": "10.1.2.0/24"})).silent();
-        assert_eq!(host.files().into_keys().collect::<Vec<_>>(), ["lock"]);
-    }
+    let ipam = json!({"subnet": "10.1.2.0/24"});
+    let above = host.dir().parent().unwrap().parent().unwrap().to_owned();
+    let entries = || fs::read_dir(&above).unwrap().count();
+    let before = entries();
+    status(&host, &ipam).silent();
+    assert!(!host.dir().exists());
+    assert_eq!(entries(), before);
+    host.add("c1", &host.conf(&ipam));
+    let files = host.files();
+    status(&host, &ipam).silent();
+    assert_eq!(host.files(), files);
 }
 
 #[test]

@@ -37,7 +37,9 @@ fn everything_goes_without_the_previous_result_and_again() {
 #[test]
 fn everything_goes_without_a_netns() {
     cleans_up(|_, attached| attached.attachment.netns("").del().silent());
-    cleans_up(|_, attached| attached.attachment.netns("/run/netns/never-was").del().silent());
+    for netns in ["/run/netns/never-was", "/run", "/proc/self/ns/uts"] {
+        cleans_up(|_, attached| attached.attachment.netns(netns).del().silent());
+    }
 }
 
 #[test]

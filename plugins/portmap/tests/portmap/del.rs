@@ -8,6 +8,8 @@ use crate::stage::{Proto, Stage, mapping, web};
 /// DEL as runtimes call it: with everything, without what they have lost, with what has changed meanwhile.
 fn forms(portmap: &Attachment, result: &Value) -> Vec<(&'static str, Attachment)> {
     let with = |mappings: Value| portmap.with_key("runtimeConfig", json!({ "portMappings": mappings }));
+    let odd_names =
+        json!({ "interfaces": [{}, { "name": "longer-than-15-bytes" }, { "name": "\0" }, { "name": "a/../b" }] });
     vec![
         ("all that ADD was told", portmap.with_prev(result)),
         ("no prevResult", portmap.clone()),
@@ -19,6 +21,7 @@ fn forms(portmap: &Attachment, result: &Value) -> Vec<(&'static str, Attachment)
         ("invalid mappings", with(json!([{ "hostPort": 0 }, { "hostIP": "x", "protocol": "y" }])).with_prev(result)),
         ("an invalid configuration", portmap.with_key("backend", json!("x")).with_key("markMasqBit", json!(99))),
         ("an unreadable prevResult", portmap.with_key("prevResult", json!({ "ips": "x" }))),
+        ("a prevResult with names that no link has", portmap.with_key("prevResult", odd_names)),
         ("an empty netns", portmap.with_prev(result).netns("")),
         ("a netns that has gone", portmap.with_prev(result).netns("/run/netns/no-such-netns")),
         ("other conditions", portmap.with_prev(result).with_key("conditionsV4", json!(["ip saddr 192.0.2.1"]))),

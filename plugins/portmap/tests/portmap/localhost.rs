@@ -2,7 +2,7 @@
 
 use testkit::{Facility, TestNs, require};
 
-use crate::stage::{Proto, Stage, web, web_at};
+use crate::stage::{Proto, Stage, mapping, web, web_at};
 
 /// Makes a container or another host send what is for 127.0.0.1 to us.
 fn reach_for_loopback(from: &TestNs, gateway: &str) {
@@ -111,4 +111,50 @@ fn link_of_a_pair_gets_its_loopback_back_when_it_stays() {
     portmap.del().silent();
     testkit::assert_same(&before, &stage.snapshot().without(&[" inet mooring"]));
     assert!(stage.elements("").is_empty(), "{:?}", stage.elements(""));
+}
+
+/// A pair to a new container, as Calico makes it, and portmap behind it. In version 0.2.0 results have no interfaces.
+fn behind_pair(stage: &Stage, number: u8, version: &str) -> testkit::Attachment {
+    let (name, link) = (format!("c{number}"), format!("cali{number}"));
+    let container = stage.sandbox.netns(&name);
+    let address = format!("10.65.0.{number}/32");
+    stage.sandbox.sh(&format!(
+        "ip link add {link} type veth peer name eth0 netns {name}; ip link set {link} up
+         ip route add {address} dev {link}"
+    ));
+    container.sh(&format!("ip link set eth0 up; ip addr add {address} dev eth0"));
+    let prev = match version {
+        "0.2.0" => serde_json::json!({ "cniVersion": version, "ip4": { "ip": address } }),
+        _ => {
+            serde_json::json!({ "cniVersion": version, "interfaces": [{ "name": link }], "ips": [{ "address": address }] })
+        }
+    };
+    let mapping = serde_json::json!([mapping(8000 + u16::from(number), 80, "tcp")]);
+    let conf = serde_json::json!({ "cniVersion": version, "name": "k8s", "type": "portmap",
+        "runtimeConfig": { "portMappings": mapping }, "prevResult": prev });
+    testkit::Attachment::new(conf, &container)
+}
+
+#[test]
+fn link_of_a_pair_that_the_result_does_not_tell_gets_its_loopback_back() {
+    let stage = Stage::new();
+    let portmap = behind_pair(&stage, 2, "0.2.0");
+    let before = stage.snapshot();
+    portmap.add().success();
+    assert_eq!(stage.elements("localnet_links").len(), 1);
+    portmap.with_key("prevResult", serde_json::json!(null)).del().silent();
+    testkit::assert_same(&before, &stage.snapshot().without(&[" inet mooring"]));
+    assert!(stage.elements("").is_empty(), "{:?}", stage.elements(""));
+}
+
+#[test]
+fn another_attachments_result_takes_no_loopback_from_its_link() {
+    let stage = Stage::new();
+    let [first, second] = [2, 3].map(|number| behind_pair(&stage, number, "1.0.0"));
+    let result = first.add().success();
+    let before = stage.snapshot();
+    second.add().success();
+    second.with_prev(&result).del().silent();
+    testkit::assert_same(&before, &stage.snapshot());
+    first.with_prev(&result).check().silent();
 }

@@ -1,4 +1,4 @@
-//! The report for CI systems: the JUnit dialect of XML that Jenkins, GitLab and GitHub actions read.
+//! The report for CI systems: the `JUnit` dialect of XML that Jenkins, `GitLab` and `GitHub` actions read.
 
 use super::{Report, Verdicts};
 use crate::case::Failure;

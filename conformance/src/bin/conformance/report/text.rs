@@ -54,7 +54,8 @@ fn tell(text: &mut String, plugin: &Verdicts, entry: &Entry, failure: &Failure) 
     text.push('\n');
 }
 
-fn tell_call(text: &mut String, call: &Call) {
+/// The call that showed a failure.
+pub fn tell_call(text: &mut String, call: &Call) {
     line(text, "command", &call.command);
     let environment = call.environment.iter().map(|(name, value)| match value {
         Some(value) => format!("{name}={value}"),
@@ -67,7 +68,8 @@ fn tell_call(text: &mut String, call: &Call) {
     line(text, "stderr", &call.stderr);
 }
 
-fn line(text: &mut String, name: &str, value: &str) {
+/// A name and what belongs to it, if there is anything.
+pub fn line(text: &mut String, name: &str, value: &str) {
     if !value.is_empty() {
         let shown = shortened(value.trim_end()).replace('\n', "\n                 ");
         let _ = writeln!(text, "    {:12} {shown}", format!("{name}:"));

@@ -1,0 +1,202 @@
+//! One point: a container, a call with a fault, what comes after, and what is left.
+
+use super::outcome::{Outcome, What};
+use super::plan::{Cleanup, Operation, Plan};
+use super::tracer::{Fault, Program, Traced, trace};
+use crate::case::{Stop, Verdict};
+use crate::demand::{Demands, demand, same};
+use crate::stage::{Container, Stage};
+use crate::subject::Kind;
+use serde_json::Value;
+use std::time::Duration;
+use testkit::{Attachment, Output, Plugin, Snapshot};
+
+/// Longer than a plugin takes that waits for something, and tries again, under a tracer.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What a stage begins with, after a first container has come and gone: what is made once and stays is there.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// The host, and a new container, unless each container has something of its own.
+    before: Option<Before>,
+    /// How ADD and DEL change a container. The kernel gives `lo` an address that stays.
+    stays: String,
+}
+
+/// A host and a container before they are touched.
+#[derive(Clone, Debug)]
+struct Before {
+    host: Snapshot,
+    container: Snapshot,
+}
+
+/// One point on a stage.
+#[derive(Debug)]
+struct Attempt<'a> {
+    stage: &'a Stage,
+    plan: Plan,
+    container: Container,
+    /// The calls that come after the first ADD.
+    after: Attachment,
+    before: Before,
+    stays: &'a str,
+    outcome: Outcome,
+}
+
+/// Uses a new stage for the first time.
+pub fn baseline(stage: &Stage) -> Result<Baseline, Stop> {
+    let first = stage.container("first");
+    let container = first.ns.snapshot();
+    let result = first.at.add().result()?;
+    first.at.with_prev(&result).del().silence()?;
+    let stays = container.diff(&first.ns.snapshot());
+    first.ns.remove();
+    let chained = stage.subject.facts.kind == Some(Kind::Chained);
+    Ok(Baseline { before: (!chained).then(|| Before { host: stage.snapshot(), container }), stays })
+}
+
+/// Tries a point.
+pub fn run(stage: &Stage, baseline: &Baseline, plan: Plan, id: &str) -> Result<Outcome, Stop> {
+    let container = stage.container(id);
+    let before = match &baseline.before {
+        Some(before) => before.clone(),
+        None => Before { host: stage.snapshot(), container: container.ns.snapshot() },
+    };
+    let after = container.at.clone();
+    let stays = &baseline.stays;
+    let mut attempt = Attempt { stage, plan, container, after, before, stays, outcome: Outcome::default() };
+    attempt.prepare()?;
+    let traced = attempt.hit()?;
+    if traced.hit.is_some() {
+        if let Fault::Error(_) = plan.sweep.fault {
+            attempt.judge(&traced);
+        }
+        attempt.clean_up();
+        attempt.again();
+    } else {
+        attempt.end()?;
+    }
+    let Attempt { container, outcome, .. } = attempt;
+    container.ns.remove();
+    Ok(outcome)
+}
+
+impl Attempt<'_> {
+    /// What a runtime knows before the call: for DEL the result of ADD. After an ADD that fails it has none.
+    fn prepare(&mut self) -> Verdict {
+        let given = self.container.at.clone();
+        self.after = match self.plan.sweep.operation {
+            Operation::Add => given.with_key("prevResult", Value::Null),
+            Operation::Del => given.with_prev(&given.add().result()?),
+        };
+        Ok(())
+    }
+
+    /// Makes the call.
+    fn hit(&mut self) -> Result<Traced, Stop> {
+        let call = self.call();
+        let program = Program {
+            path: call.program().to_owned(),
+            env: call.environment(),
+            stdin: call.input().to_vec(),
+            limit: LIMIT,
+        };
+        let traced = trace(&program, Some(self.plan.injection())).map_err(|e| Stop::skip(e.to_string()))?;
+        self.outcome.hit = traced.hit.as_ref().map(ToString::to_string);
+        Ok(traced)
+    }
+
+    fn call(&self) -> Plugin {
+        match self.plan.sweep.operation {
+            Operation::Add => self.container.at.call("ADD"),
+            Operation::Del => self.after.call("DEL"),
+        }
+    }
+
+    /// What a plugin that lives on after an error has to do by itself.
+    fn judge(&mut self, traced: &Traced) {
+        let output = Output {
+            status: traced.status,
+            stdout: String::from_utf8_lossy(&traced.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&traced.stderr).into_owned(),
+            invocation: self.call().invocation(),
+        };
+        // Neither the loader's errors are the plugin's, nor can it tell of one in telling.
+        let can_answer = traced.asked_for_input() && !traced.hit.as_ref().is_some_and(|call| call.prints());
+        let (answer, done) = match (traced.status.success(), self.plan.sweep.operation) {
+            (false, _) => (output.error().map(drop), None),
+            (true, Operation::Add) => (output.result().map(drop), output.result().ok()),
+            (true, Operation::Del) => (output.silence(), None),
+        };
+        if can_answer {
+            self.outcome.note(What::Answer, output.demand(!traced.timed_out, "an end").and(answer));
+        }
+        match (done, traced.status.success(), self.plan.sweep.operation) {
+            (Some(result), ..) => self.complete(&result),
+            (None, false, Operation::Add) => self.unchanged(What::Itself, "nothing left by an ADD that failed"),
+            (None, true, Operation::Del) => self.unchanged(What::Itself, "nothing left by a DEL that succeeded"),
+            (None, ..) => {}
+        }
+    }
+
+    /// An ADD that succeeded in spite of an error has to have done everything.
+    fn complete(&mut self, result: &Value) {
+        // CHECK came with 0.4.0; what is not a result fails here as well.
+        if !["0.1.0", "0.2.0", "0.3.0", "0.3.1"].contains(&self.stage.version()) {
+            let check = self.container.at.with_prev(result).check();
+            self.outcome.note(What::Itself, check.silence());
+        }
+        self.after = self.container.at.with_prev(result);
+    }
+
+    /// What has to be cleaned up is.
+    fn clean_up(&mut self) {
+        match self.plan.sweep.cleanup {
+            Cleanup::Del => {
+                let done = self.after.del().silence();
+                self.outcome.note(What::Left, done);
+                self.unchanged(What::Left, "nothing left after DEL");
+            }
+            Cleanup::Gc => {
+                let unset = |at: Attachment, key| at.with_key(key, Value::Null);
+                // A runtime has neither for GC.
+                let network = ["prevResult", "runtimeConfig"].into_iter().fold(self.container.at.clone(), unset);
+                let done = network.gc(&[]).silence();
+                self.outcome.note(What::Left, done);
+                // The container's namespace may be taken to be gone.
+                let host = same(&self.before.host, &self.stage.snapshot(), "nothing left after GC");
+                self.outcome.note(What::Left, host);
+            }
+        }
+    }
+
+    /// The same attachment can be made again, and goes without a trace.
+    fn again(&mut self) {
+        if !self.outcome.is_clean() {
+            return;
+        }
+        if self.plan.sweep.cleanup == Cleanup::Gc {
+            let done = self.after.del().silence();
+            self.outcome.note(What::Left, done);
+        }
+        let Some(result) = self.outcome.note(What::Left, self.container.at.add().result()) else {
+            return;
+        };
+        let done = self.container.at.with_prev(&result).del().silence();
+        self.outcome.note(What::Left, done);
+        self.unchanged(What::Left, "nothing left after a new ADD and its DEL");
+    }
+
+    /// A call that the fault did not hit has to be as any other.
+    fn end(&mut self) -> Verdict {
+        self.after.del().silence()
+    }
+
+    fn unchanged(&mut self, kind: What, expected: &str) {
+        let host = self.before.host.diff(&self.stage.snapshot());
+        let container = self.before.container.diff(&self.container.ns.snapshot());
+        let container = Some(container).filter(|diff| diff != self.stays).unwrap_or_default();
+        let inside = container.lines().map(|line| format!("in the container: {line}\n")).collect::<String>();
+        self.outcome.note(kind, demand(host.is_empty() && inside.is_empty(), expected, host + &inside));
+    }
+}
