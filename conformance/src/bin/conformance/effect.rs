@@ -21,10 +21,10 @@ pub fn same(stage: &Stage, expected: &str, altered: impl FnOnce(&Container) -> P
     output.demand_none(found, expected)
 }
 
-/// Demands that each of the calls fails with an error object, and that the host is as before. The containers of the calls
-/// have to be there.
+/// Demands that each of the calls fails with an error object, and that nothing is left on the host but what every ADD leaves.
+/// The containers of the calls have to be there.
 pub fn refused(stage: &Stage, calls: impl IntoIterator<Item = Plugin>) -> Verdict {
-    let before = stage.snapshot();
+    let before = stage.warm_snapshot()?;
     for call in calls {
         call.run().error()?;
     }

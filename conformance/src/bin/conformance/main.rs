@@ -11,7 +11,6 @@ mod effect;
 mod expected;
 mod layout;
 mod lease;
-mod lessor;
 mod life;
 mod neighbour;
 mod probe;

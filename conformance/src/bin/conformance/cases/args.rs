@@ -158,7 +158,7 @@ fn other_case(stage: &Stage) -> Verdict {
 }
 
 fn duplicates(stage: &Stage) -> Verdict {
-    accepted(stage, &["IgnoreUnknown=0;IgnoreUnknown=1;Unheard=of"])?;
+    stage.container("last").at.clone().args("IgnoreUnknown=0;IgnoreUnknown=1;Unheard=of").add().result()?;
     refused_by_readers(stage, &["IgnoreUnknown=1;IgnoreUnknown=0;Unheard=of"])
 }
 

@@ -9,11 +9,9 @@ use crate::told::{Told, items, text};
 use serde_json::{Map, Value, json};
 use testkit::{Attachment, Plugin};
 
-mod ports;
+pub mod ports;
 
-pub const PARTS: [&[Case]; 2] = [CASES, ports::CASES];
-
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     Case::once(
         "capabilities::not_asked_for",
         "7.11b",
@@ -83,7 +81,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         "egressBurst": 1_600_000 });
     vec![
         ("portMappings", json!([{ "hostPort": 18080, "containerPort": 80, "protocol": "tcp" }])),
-        ("ipRanges", json!([[{ "subnet": "198.18.7.0/24" }]])),
+        ("ipRanges", json!([[{ "subnet": "fd00:c6::/64" }]])),
         ("bandwidth", rates),
         ("dns", json!({ "servers": ["192.0.2.53"], "searches": ["a.test"], "options": ["ndots:5"] })),
         ("ips", json!(["198.18.8.9/24"])),
@@ -195,7 +193,11 @@ fn aliases(stage: &Stage) -> Verdict {
 }
 
 fn pod_annotations(stage: &Stage) -> Verdict {
-    accepted(stage, "io.kubernetes.cri.pod-annotations", [json!({ "kubernetes.io/ingress-bandwidth": "1M" }), json!(null)])
+    accepted(
+        stage,
+        "io.kubernetes.cri.pod-annotations",
+        [json!({ "kubernetes.io/ingress-bandwidth": "1M" }), json!(null)],
+    )
 }
 
 fn accepted(stage: &Stage, name: &str, forms: [Value; 2]) -> Verdict {
@@ -224,14 +226,15 @@ fn ips(stage: &Stage) -> Verdict {
 
 fn ip_ranges(stage: &Stage) -> Verdict {
     declares(stage, "ipRanges")?;
-    let range = json!({ "subnet": "198.18.7.0/24", "rangeStart": "198.18.7.50", "rangeEnd": "198.18.7.51",
-        "gateway": "198.18.7.9" });
+    // Of IPv6, since there are gateways that cannot have two addresses of IPv4.
+    let range = json!({ "subnet": "fd00:c6::/64", "rangeStart": "fd00:c6::50", "rangeEnd": "fd00:c6::51",
+        "gateway": "fd00:c6::9" });
     let output = with(&stage.container("c1"), "ipRanges", json!([[range]])).add();
     let ips = Told::of(&output.result()?).ips;
-    let within = |ip: &&Value| ["198.18.7.50/24", "198.18.7.51/24"].contains(&text(&ip["address"]));
+    let within = |ip: &&Value| ["fd00:c6::50/64", "fd00:c6::51/64"].contains(&text(&ip["address"]));
     let ip = ips.iter().find(within);
-    output.demand(ip.is_some(), "198.18.7.50/24 or 198.18.7.51/24 in the result")?;
-    output.demand(ip.is_some_and(|ip| ip["gateway"] == "198.18.7.9"), "198.18.7.9 as its gateway")
+    output.demand(ip.is_some(), "fd00:c6::50/64 or fd00:c6::51/64 in the result")?;
+    output.demand(ip.is_some_and(|ip| ip["gateway"] == "fd00:c6::9"), "fd00:c6::9 as its gateway")
 }
 
 fn dns(stage: &Stage) -> Verdict {

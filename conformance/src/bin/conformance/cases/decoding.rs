@@ -1,12 +1,9 @@
 //! The configuration as JSON: whatever its spelling, and whatever else is in it.
 
-use crate::case::Case;
 use serde_json::Value;
 
-mod keys;
-mod values;
-
-pub const PARTS: [&[Case]; 2] = [keys::CASES, values::CASES];
+pub mod keys;
+pub mod values;
 
 /// The configuration as text, with more text before its first and behind its last key.
 fn around(conf: &Value, before: &str, behind: &str) -> String {
