@@ -9,6 +9,7 @@
 //! * `.boot_id` names the boot of our last ADD. When another boot has come, a lease with the old boot's mark goes.
 //! * What has no mark was made by another plugin, before or after the reboot. It stays, and is marked with the new boot:
 //!   after the next reboot it goes. The same holds if there is no record: a network that we take over from another plugin.
+//! * What is no lease, a file that somebody wrote to keep an address out of use, has nothing to do with boots.
 //!
 //! That an unmarked lease has a mark by chance has a likelihood of one to a thousand million. A file system that does not
 //! keep fractions of seconds loses the marks, and with them only this feature.
@@ -21,7 +22,7 @@ use std::{
 
 use cni::{Error, Result};
 
-use crate::store::Store;
+use crate::{lease::Owner, store::Store};
 
 /// Where the kernel tells a random UUID that it makes anew on every boot (random(4)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -83,7 +84,8 @@ pub fn reclaim(store: &Store, current: &Boot) -> Result<()> {
     if recorded.as_ref() == Some(current) {
         return Ok(());
     }
-    for ip in store.addresses()? {
+    let leases = store.leases()?;
+    for (ip, _) in leases.iter().filter(|(_, owner)| **owner != Owner::Stranger) {
         settle(store, ip, recorded.as_ref(), current)?;
     }
     store.set_boot_record(&current.record())

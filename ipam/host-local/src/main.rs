@@ -6,6 +6,7 @@ mod allocate;
 mod block;
 mod boot;
 mod conf;
+mod file;
 mod lease;
 mod plan;
 mod range;

@@ -1,21 +1,22 @@
 //! resolv.conf(5), as far as a result has places for it.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::Path,
 };
 
 use cni::{Code, Dns, Error, Result};
 
-/// Bytes that are read at most: somebody may name a device.
+use crate::file;
+
+/// Bytes that are read at most: somebody may name a file that does not end.
 const LONGEST: u64 = 1 << 20;
 
 /// What the file at `path` says; code 5 if it cannot be read.
 pub fn read(path: &Path) -> Result<Dns> {
     let read = || -> io::Result<Vec<u8>> {
         let mut content = Vec::new();
-        File::open(path)?.take(LONGEST).read_to_end(&mut content)?;
+        file::open_to_read(path)?.take(LONGEST).read_to_end(&mut content)?;
         Ok(content)
     };
     let content =

@@ -28,7 +28,10 @@ use std::{
 use cni::{Attachment, Code, Error, Result};
 use fs2::FileExt;
 
-use crate::lease::{self, Leases, Owner};
+use crate::{
+    file,
+    lease::{self, Leases, Owner},
+};
 
 /// No file that anybody writes here is longer; of one that is, more need not be read.
 const LONGEST: usize = 4096;
@@ -148,7 +151,7 @@ impl Store {
     /// Changes when a lease was last modified.
     pub fn set_modified(&self, ip: IpAddr, modified: SystemTime) -> Result<()> {
         let path = self.lease(ip);
-        File::open(&path)
+        file::open_to_read(&path)
             .and_then(|file| file.set_modified(modified))
             .map_err(failed("set modification time of", &path))
     }
@@ -239,7 +242,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
 /// What a file begins with. One call: a regular file gives all that there is, and a directory may have many files.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut buffer = [0; LONGEST];
-    let length = File::open(path)?.read(&mut buffer)?;
+    let length = file::open_to_read(path)?.read(&mut buffer)?;
     Ok(buffer.iter().take(length).copied().collect())
 }
 
@@ -260,7 +263,7 @@ fn give_name(new: &Path, name: &Path) -> io::Result<()> {
 /// In place, which is ten times as fast as making a file. Killed half way it leaves a wrong address or none, which
 /// matters little in the one place where this is used: the next round begins elsewhere.
 fn overwrite(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut file = file::open(OpenOptions::new().write(true).create(true).truncate(false).mode(0o600), path)?;
     file.write_all(content)?;
     file.set_len(content.len() as u64)
 }

@@ -75,6 +75,24 @@ fn lease_of_this_boot_stays_though_the_clock_is_set_to_the_future_and_back() {
 }
 
 #[test]
+fn what_is_no_lease_stays_in_every_boot() {
+    let host = Host::new();
+    host.put(".boot_id", EARLIER);
+    lease(&host, "kept by hand", 1);
+    fs::create_dir(host.path("10.1.2.3")).unwrap();
+    let time = UNIX_EPOCH + Duration::new(1_700_000_000, 1);
+    File::open(host.path("10.1.2.3")).unwrap().set_modified(time).unwrap();
+    // Also an ADD of the first boot leaves no mark that the second would take for a lease's.
+    for _ in 0..2 {
+        let (code, msg, _) = host.call("ADD", "c1", &conf(&host)).run().error();
+        assert_eq!(code, 102, "{msg}");
+        assert_eq!(host.path("10.1.2.2").metadata().unwrap().modified().unwrap(), time);
+        host.put(".boot_id", EARLIER);
+    }
+    assert!(host.path("10.1.2.3").is_dir());
+}
+
+#[test]
 fn only_add_reclaims() {
     let host = Host::new();
     host.put(".boot_id", EARLIER);
