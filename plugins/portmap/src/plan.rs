@@ -1,6 +1,9 @@
 //! Which ports to publish, and how: the configuration with its defaults, checked. Nothing here touches the kernel.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::{HashMap, HashSet},
+    net::{IpAddr, SocketAddr},
+};
 
 use cni::{Code, Error, Result, Success, parse_ip};
 use ipnetwork::IpNetwork;
@@ -33,7 +36,7 @@ pub enum Snat {
 }
 
 /// A checked port mapping.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Mapping {
     at: Host,
     protocol: Proto,
@@ -42,7 +45,7 @@ struct Mapping {
 }
 
 /// The addresses of the host that a port is published at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Host {
     All,
     AllIpv4,
@@ -51,7 +54,7 @@ enum Host {
 }
 
 /// A port of the host in one address family: what a published port takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HostPort {
     /// The address family.
     pub family: Nfproto,
@@ -112,11 +115,11 @@ impl Plan {
     pub fn new(conf: &Conf) -> Result<Self> {
         check_backend(conf)?;
         check_mark(conf)?;
-        let mut mappings: Vec<Mapping> = Vec::new();
+        let (mut mappings, mut seen, mut taken) = (Vec::new(), HashSet::new(), HashMap::new());
         for mapping in &conf.runtime_config.port_mappings {
             let mapping = Mapping::new(mapping)?;
-            mapping.check_against(&mappings)?;
-            if !mappings.contains(&mapping) {
+            mapping.take(&mut taken)?;
+            if seen.insert(mapping) {
                 mappings.push(mapping);
             }
         }
@@ -166,19 +169,19 @@ impl Mapping {
         })
     }
 
-    /// Fails if another mapping leads the same port of the host elsewhere.
-    fn check_against(&self, others: &[Self]) -> Result<()> {
-        let own = self.host_ports();
-        let same = |other: &&Self| {
-            other.container_port != self.container_port && other.host_ports().iter().any(|port| own.contains(port))
-        };
-        match others.iter().find(same) {
-            None => Ok(()),
-            Some(other) => Err(Error::invalid(format!(
-                "\"portMappings\" lead host port {}/{} to container ports {} and {}: it can lead to one",
-                self.host_port, self.protocol, other.container_port, self.container_port
-            ))),
+    /// Adds the ports of the host that it takes to `taken`, each with the container's port that it leads to. Fails if
+    /// another mapping leads one of them elsewhere.
+    fn take(&self, taken: &mut HashMap<HostPort, u16>) -> Result<()> {
+        for port in self.host_ports() {
+            let other = *taken.entry(port).or_insert(self.container_port);
+            if other != self.container_port {
+                return Err(Error::invalid(format!(
+                    "\"portMappings\" lead host port {}/{} to container ports {other} and {}: it can lead to one",
+                    self.host_port, self.protocol, self.container_port
+                )));
+            }
         }
+        Ok(())
     }
 
     /// What it takes of the host.

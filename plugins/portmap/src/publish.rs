@@ -1,5 +1,7 @@
 //! Publishing ports, and looking whether they are published: thin code around the data of [`rules`].
 
+use std::collections::HashSet;
+
 use attach::{Owner, firewall, kernel, tag_prefix, verify::failed};
 use cni::{Code, Error, Result};
 use net::{Rtnl, here};
@@ -82,14 +84,10 @@ impl Publication<'_> {
 
     /// Every element once: two addresses of the host may lead to one port of the container.
     fn elements(&self, link: Option<&str>) -> Vec<Placed> {
-        let mut all = vec![rules::owner(self.owner)];
-        for port in self.ports {
-            for placed in rules::elements(port, self.plan.snat, self.is_conditional(port)) {
-                if !all.contains(&placed) {
-                    all.push(placed);
-                }
-            }
-        }
+        let of_port = |port: &Published| rules::elements(port, self.plan.snat, self.is_conditional(port));
+        let all = [rules::owner(self.owner)].into_iter().chain(self.ports.iter().flat_map(of_port));
+        let mut seen = HashSet::new();
+        let all: Vec<Placed> = all.filter(|placed| seen.insert(placed.clone())).collect();
         let note = Note { elements: all.len(), link: link.map(str::to_owned) };
         let tag = self.owner.tag();
         let signed = |Placed { set, element }| Placed { set, element: note.on(element.comment(&tag)) };
@@ -131,7 +129,7 @@ impl Publication<'_> {
     /// What has to go before `elements` can come: everything of owners who have gone, or our own of an ADD that was
     /// killed, if any of it is in their places.
     fn in_the_way(&self, nft: &mut Nft, host: &mut Rtnl, elements: &[Placed]) -> Result<Found, Failure> {
-        let (mut present, mut gone): (Vec<Placed>, Vec<String>) = (Vec::new(), Vec::new());
+        let (mut present, mut gone): (Vec<Placed>, HashSet<String>) = (Vec::new(), HashSet::new());
         for Placed { set, element } in elements.iter().cloned().chain(self.rivals()) {
             let Some(element) = nft.element(&table(), &set, &element.key)? else { continue };
             let own = is_of(self.owner, &element);
@@ -146,13 +144,9 @@ impl Publication<'_> {
         if gone.is_empty() {
             return Ok(Found { elements: present, rules: Vec::new() });
         }
-        let mut found =
-            search(nft, |tag| tag_prefix(tag).is_some_and(|prefix| gone.iter().any(|gone| gone == prefix)))?;
-        for placed in present {
-            if !found.elements.contains(&placed) {
-                found.elements.push(placed);
-            }
-        }
+        let mut found = search(nft, |tag| tag_prefix(tag).is_some_and(|prefix| gone.contains(prefix)))?;
+        let mut seen: HashSet<Placed> = found.elements.iter().cloned().collect();
+        found.elements.extend(present.into_iter().filter(|placed| seen.insert(placed.clone())));
         Ok(found)
     }
 }

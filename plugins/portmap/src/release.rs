@@ -1,11 +1,11 @@
 //! Taking published ports back: what an attachment has, or what belongs to none any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use attach::{Owner, firewall, network_hash, open_for_removal, tag_prefix};
 use cni::{Attachment, Error, Result};
 use ipnetwork::IpNetwork;
-use nft::{Batch, Element, Nfproto, Nft, Proto, Set};
+use nft::{Batch, Element, Key, Nfproto, Nft, Proto, Set};
 
 use crate::{
     host,
@@ -30,8 +30,9 @@ impl Found {
         self.elements.iter().filter(|placed| Sets::takes_port(&placed.set)).map(|placed| &placed.element)
     }
 
-    fn contains(&self, set: &Set, element: &Element) -> bool {
-        self.elements.iter().any(|placed| placed.set == *set && placed.element.key == element.key)
+    /// The keys of those elements that are in `set`.
+    fn keys_in(&self, set: &Set) -> HashSet<&Key> {
+        self.elements.iter().filter(|placed| placed.set == *set).map(|placed| &placed.element.key).collect()
     }
 
     fn led(&self) -> Vec<Led> {
@@ -84,16 +85,16 @@ impl Leaving {
 
     /// The elements that can be found by their keys. Ports with conditions cannot: they have rules too, which have no key.
     fn look_up(&self, nft: &mut Nft, owner: Placed) -> nft::Result<Vec<Placed>> {
-        let mut found = vec![owner];
+        let (mut found, mut seen) = (vec![owner], HashSet::new());
         for port in &self.ports {
             let Some(taker) = self.own(nft, rules::taker(port, false))? else { continue };
             if let Some(led) = Led::by(&taker.element) {
                 for source in rules::sources(led.to, port) {
                     let source = self.own(nft, source)?;
-                    found.extend(source.filter(|source| !found.contains(source)));
+                    found.extend(source.filter(|source| seen.insert(source.clone())));
                 }
             }
-            if !found.contains(&taker) {
+            if seen.insert(taker.clone()) {
                 found.push(taker);
             }
         }
@@ -153,11 +154,11 @@ fn remove(nft: &mut Nft, mut find: impl FnMut(&mut Nft) -> nft::Result<Found>, l
 /// An ADD that comes meanwhile publishes its ports before it looks for its hairpin: either they are seen here, or it will
 /// miss the hairpin and make it anew.
 fn release_hairpins(nft: &mut Nft, batch: &mut Batch, going: &Found) -> nft::Result<()> {
-    let mut containers = Vec::new();
+    let mut containers = BTreeSet::new();
     for Sets { snat, masquerade, .. } in [Sets::of(Nfproto::IPV4), Sets::of(Nfproto::IPV6)] {
         for set in [snat, masquerade] {
-            let listed = listed(nft, &set)?;
-            let staying = listed.iter().filter(|element| !going.contains(&set, element));
+            let (listed, going) = (listed(nft, &set)?, going.keys_in(&set));
+            let staying = listed.iter().filter(|element| !going.contains(&element.key));
             containers.extend(staying.filter_map(rules::container));
         }
     }

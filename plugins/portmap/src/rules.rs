@@ -92,7 +92,7 @@ pub fn table() -> Table {
 }
 
 /// An element, and the set or map that it is in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Placed {
     /// The set or map.
     pub set: Set,
