@@ -17,8 +17,8 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    Add, Check, Code, Command, Del, Error, Gc, Network, Plugin, Result, Status, Undo, Version, conf::Envelope,
-    env::Env, json, wire,
+    Add, Check, Code, Command, Del, Delegate, Error, Gc, Network, Plugin, Result, Status, Undo, Version,
+    conf::Envelope, env::Env, json, wire,
 };
 
 /// A VERSION call may leave its standard input open without ever writing to it.
@@ -185,7 +185,9 @@ fn add<P: Plugin>(
 
 /// The delegate's DEL comes first (it may need the interface) and neither failure keeps the other from being tried.
 fn del<P: Plugin>(env: &Env, envelope: &Envelope, version: Version) -> Result<()> {
-    let network = network_of_del::<P>(env, envelope, version)?;
+    let mut network = network_of_del::<P>(env, envelope, version)?;
+    // No ADD can have come to its end that way: nothing is owed.
+    network.ipam.take_if(|delegate| is_itself::<P>(delegate));
     // A container with the host's own netns has nothing of ours inside; what it has on the host still goes.
     let netns = env.netns().filter(|netns| env.may_be_own_netns() || !is_own_netns(netns));
     let delegate = network.ipam.clone();
@@ -222,7 +224,18 @@ fn network<P: Plugin>(env: &Env, envelope: &Envelope, version: Version) -> Resul
     let prev_result = envelope.prev_result(version)?;
     let mut network = network_of_del::<P>(env, envelope, version)?;
     network.prev_result = prev_result;
-    Ok(network)
+    match network.ipam.as_ref().filter(|delegate| is_itself::<P>(delegate)) {
+        Some(delegate) => Err(Error::invalid(format!(
+            "\"ipam.type\" \"{}\": it must be another plugin, this one would call itself without end",
+            delegate.plugin()
+        ))),
+        None => Ok(network),
+    }
+}
+
+/// Whether the delegate is this plugin: it would find itself named in the same request.
+fn is_itself<P: Plugin>(delegate: &Delegate) -> bool {
+    delegate.plugin() == P::NAME
 }
 
 /// A DEL has to succeed whatever `prevResult` holds.

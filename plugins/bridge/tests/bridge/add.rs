@@ -1,5 +1,7 @@
 //! What an ADD makes and tells: results of every version, interfaces, hardware addresses, layer 2.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use testkit::{Attachment, TestNs};
 
@@ -130,6 +132,23 @@ fn layer_2_without_a_layout_for_it_is_refused_before_any_effect() {
         testkit::assert_same(&before, &stage.snapshot());
         attachment.del().silent();
     }
+}
+
+#[test]
+fn delegate_that_is_the_plugin_itself_is_refused_before_any_effect() {
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    let before = stage.snapshot();
+    let conf = stage.network(json!({ "ipam": { "type": "bridge" }, "cni.dev/valid-attachments": [] }));
+    let attachment = Attachment::new(conf, &c1);
+    // Should it call itself all the same, it must not go on for long.
+    let call = |command| attachment.call(command).limit(Duration::from_secs(2)).run();
+    for command in ["ADD", "CHECK", "GC", "STATUS"] {
+        let error = call(command).failure_code(7);
+        assert!(text(&error["msg"]).starts_with("\"ipam.type\" \"bridge\": it must be another plugin"), "{error}");
+    }
+    call("DEL").silent();
+    testkit::assert_same(&before, &stage.snapshot());
 }
 
 #[test]
