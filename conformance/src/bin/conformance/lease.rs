@@ -8,12 +8,6 @@ use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use testkit::Plugin;
 
-/// Skips the case for plugins whose configuration does not declare the capability.
-pub fn declares(stage: &Stage, capability: &str) -> Verdict {
-    let declared = stage.subject.config.as_ref().is_some_and(|config| config["capabilities"][capability] == true);
-    if declared { Ok(()) } else { Err(Stop::skip(format!("does not declare the capability {capability}"))) }
-}
-
 /// Addresses that nobody has, one for each that a container gets, with their prefix lengths.
 pub fn wanted(stage: &Stage) -> Result<Vec<(IpAddr, u8)>, Stop> {
     let container = stage.container("sample");

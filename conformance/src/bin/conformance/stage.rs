@@ -81,6 +81,12 @@ impl Stage {
         Err(Stop::skip(format!("needs version {version}, which the plugin does not list")))
     }
 
+    /// Skips the case for plugins whose configuration does not declare this capability.
+    pub fn declares(&self, capability: &str) -> Result<(), Stop> {
+        let declared = self.subject.config.as_ref().is_some_and(|config| config["capabilities"][capability] == true);
+        if declared { Ok(()) } else { Err(Stop::skip(format!("does not declare the capability {capability}"))) }
+    }
+
     /// The plugin with `CNI_PATH` set and no other variable, and with an empty stdin.
     pub fn plugin(&self) -> Plugin {
         Plugin::new(self.subject.dir.join(&self.subject.name))

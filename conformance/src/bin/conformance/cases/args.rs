@@ -75,7 +75,7 @@ const KUBERNETES: [&str; 4] = [
     "IgnoreUnknown=1;K8S_POD_NAMESPACE=;K8S_POD_NAME=;K8S_POD_INFRA_CONTAINER_ID=",
 ];
 
-/// ADDs with each of these as CNI_ARGS succeed.
+/// ADDs with each of these as `CNI_ARGS` succeed.
 fn accepted(stage: &Stage, all: &[&str]) -> Verdict {
     for (id, args) in all.iter().enumerate() {
         let container = stage.container(&format!("accepted{id}"));
@@ -84,7 +84,7 @@ fn accepted(stage: &Stage, all: &[&str]) -> Verdict {
     Ok(())
 }
 
-/// Who reads CNI_ARGS refuses each of these, everybody else accepts them.
+/// Who reads `CNI_ARGS` refuses each of these, everybody else accepts them.
 fn refused_by_readers(stage: &Stage, all: &[&str]) -> Verdict {
     if !reads(stage)? {
         return accepted(stage, all);
@@ -94,7 +94,7 @@ fn refused_by_readers(stage: &Stage, all: &[&str]) -> Verdict {
     effect::refused(stage, calls.collect::<Vec<_>>())
 }
 
-/// Whether the plugin, or its delegate, reads CNI_ARGS.
+/// Whether the plugin, or its delegate, reads `CNI_ARGS`.
 fn reads(stage: &Stage) -> Result<bool, Stop> {
     settled(&stage.container("reader").at.clone().args("Unheard=of").add()).map(|accepted| !accepted)
 }
@@ -183,12 +183,12 @@ fn labels(stage: &Stage) -> Verdict {
 }
 
 fn ips(stage: &Stage) -> Verdict {
-    lease::declares(stage, "ips")?;
+    stage.declares("ips")?;
     lease::asked(stage, |container, ips| container.at.with_key("args", with_ips(container.at.conf(), ips)).call("ADD"))
 }
 
 fn args_before_cni_args(stage: &Stage) -> Verdict {
-    lease::declares(stage, "ips")?;
+    stage.declares("ips")?;
     let wanted = lease::wanted(stage)?;
     let Some((ip, length)) = wanted.first() else { return Err(Stop::skip("assigns no addresses")) };
     let other = lease::next(*ip, 3).to_string();

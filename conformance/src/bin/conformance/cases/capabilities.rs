@@ -3,7 +3,7 @@
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::Demands;
 use crate::effect;
-use crate::lease::{self, declares};
+use crate::lease;
 use crate::stage::{Container, Stage};
 use crate::told::{Told, items, text};
 use serde_json::{Map, Value, json};
@@ -98,12 +98,12 @@ fn samples() -> Vec<(&'static str, Value)> {
 
 /// The samples of the capabilities that the plugin declares.
 fn declared(stage: &Stage) -> Vec<(&'static str, Value)> {
-    samples().into_iter().filter(|(name, _)| declares(stage, name).is_ok()).collect()
+    samples().into_iter().filter(|(name, _)| stage.declares(name).is_ok()).collect()
 }
 
 fn not_asked_for(stage: &Stage) -> Verdict {
     effect::same(stage, "what it does without capabilities that it does not declare", |container| {
-        let others = samples().into_iter().filter(|(name, _)| declares(stage, name).is_err());
+        let others = samples().into_iter().filter(|(name, _)| stage.declares(name).is_err());
         let mut runtime = container.at.conf().get("runtimeConfig").cloned().unwrap_or_else(|| json!({}));
         others.for_each(|(name, value)| runtime[name] = value);
         container.at.with_key("runtimeConfig", runtime).call("ADD")
@@ -177,7 +177,7 @@ fn malformed(stage: &Stage) -> Verdict {
         ("mac", json!("nonsense")),
         ("mac", json!(5)),
     ];
-    let wrong: Vec<_> = wrong.into_iter().filter(|(name, _)| declares(stage, name).is_ok()).collect();
+    let wrong: Vec<_> = wrong.into_iter().filter(|(name, _)| stage.declares(name).is_ok()).collect();
     if wrong.is_empty() {
         return Err(Stop::skip("declares no capability whose form is known"));
     }
@@ -208,7 +208,7 @@ fn accepted(stage: &Stage, name: &str, forms: [Value; 2]) -> Verdict {
 }
 
 fn mac(stage: &Stage) -> Verdict {
-    declares(stage, "mac")?;
+    stage.declares("mac")?;
     let container = stage.container("c1");
     let output = with(&container, "mac", json!("02:00:5e:10:00:07")).add();
     let result = output.result()?;
@@ -220,12 +220,12 @@ fn mac(stage: &Stage) -> Verdict {
 }
 
 fn ips(stage: &Stage) -> Verdict {
-    declares(stage, "ips")?;
+    stage.declares("ips")?;
     lease::asked(stage, |container, ips| with(container, "ips", json!(ips)).call("ADD"))
 }
 
 fn ip_ranges(stage: &Stage) -> Verdict {
-    declares(stage, "ipRanges")?;
+    stage.declares("ipRanges")?;
     // Of IPv6, since there are gateways that cannot have two addresses of IPv4.
     let range = json!({ "subnet": "fd00:c6::/64", "rangeStart": "fd00:c6::50", "rangeEnd": "fd00:c6::51",
         "gateway": "fd00:c6::9" });
@@ -238,7 +238,7 @@ fn ip_ranges(stage: &Stage) -> Verdict {
 }
 
 fn dns(stage: &Stage) -> Verdict {
-    declares(stage, "dns")?;
+    stage.declares("dns")?;
     let servers = json!({ "servers": ["192.0.2.53"], "searches": ["b.test", "a.test"], "options": ["ndots:5"] });
     let output = with(&stage.container("c1"), "dns", servers).add();
     let told = Value::Object(Told::of(&output.result()?).dns);
@@ -247,7 +247,7 @@ fn dns(stage: &Stage) -> Verdict {
 }
 
 fn bandwidth(stage: &Stage) -> Verdict {
-    declares(stage, "bandwidth")?;
+    stage.declares("bandwidth")?;
     let container = stage.container("c1");
     let queues = || stage.sandbox.sh("tc qdisc show") + &container.ns.sh("tc qdisc show");
     let before = queues();
@@ -259,7 +259,7 @@ fn bandwidth(stage: &Stage) -> Verdict {
 }
 
 fn burst(stage: &Stage) -> Verdict {
-    declares(stage, "bandwidth")?;
+    stage.declares("bandwidth")?;
     let rates = json!({ "ingressRate": 1_000_000, "ingressBurst": 34_359_738_359_u64, "egressRate": 1_000_000,
         "egressBurst": 34_359_738_359_u64 });
     with(&stage.container("c1"), "bandwidth", rates).add().result().map(drop)

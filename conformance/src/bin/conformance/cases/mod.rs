@@ -6,6 +6,7 @@ mod capabilities;
 mod chain;
 mod check;
 mod clients;
+mod config;
 mod decoding;
 mod del;
 mod delegation;
@@ -57,6 +58,7 @@ const FAMILIES: &[&[Case]] = &[
     chain::odd::CASES,
     chain::versions::CASES,
     chain::unchained::CASES,
+    config::CASES,
     decoding::keys::CASES,
     decoding::values::CASES,
     args::CASES,

@@ -4,7 +4,6 @@ use super::with;
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::{Demands, demand};
 use crate::effect;
-use crate::lease::declares;
 use crate::stage::{Container, Stage};
 use crate::told::{Told, cidr, text};
 use serde_json::{Value, json};
@@ -76,7 +75,7 @@ fn answers(outside: &TestNs, at: &str, who: Option<&str>) -> Verdict {
 }
 
 fn port_mapping(stage: &Stage) -> Verdict {
-    declares(stage, "portMappings")?;
+    stage.declares("portMappings")?;
     let outside = outside(stage);
     let container = stage.container("c1");
     let mappings = json!([
@@ -92,7 +91,7 @@ fn port_mapping(stage: &Stage) -> Verdict {
 }
 
 fn host_ip(stage: &Stage) -> Verdict {
-    declares(stage, "portMappings")?;
+    stage.declares("portMappings")?;
     let outside = outside(stage);
     let container = stage.container("c1");
     let mappings = json!([
@@ -107,7 +106,7 @@ fn host_ip(stage: &Stage) -> Verdict {
 }
 
 fn port_limits(stage: &Stage) -> Verdict {
-    declares(stage, "portMappings")?;
+    stage.declares("portMappings")?;
     let mappings = json!([
         { "hostPort": 1, "containerPort": 65535, "protocol": "tcp" },
         { "hostPort": 65535, "containerPort": 1, "protocol": "udp" }
@@ -116,21 +115,21 @@ fn port_limits(stage: &Stage) -> Verdict {
 }
 
 fn port_0(stage: &Stage) -> Verdict {
-    declares(stage, "portMappings")?;
+    stage.declares("portMappings")?;
     let container = stage.container("c1");
     let mappings = json!([{ "hostPort": 0, "containerPort": 80, "protocol": "tcp" }]);
     effect::refused(stage, [with(&container, "portMappings", mappings).call("ADD")])
 }
 
 fn protocols(stage: &Stage) -> Verdict {
-    declares(stage, "portMappings")?;
+    stage.declares("portMappings")?;
     let mapping = |protocol: &str| json!({ "hostPort": 18080, "containerPort": 80, "protocol": protocol });
     let mappings: Vec<_> = ["tcp", "udp", "sctp"].into_iter().map(mapping).collect();
     with(&stage.container("c1"), "portMappings", mappings.into()).add().result().map(drop)
 }
 
 fn protocol_case(stage: &Stage) -> Verdict {
-    declares(stage, "portMappings")?;
+    stage.declares("portMappings")?;
     let outside = outside(stage);
     let container = stage.container("c1");
     let mappings = json!([

@@ -69,7 +69,7 @@ pub const CASES: &[Case] = &[
 ];
 
 fn upper_case(stage: &Stage) -> Verdict {
-    respelled(stage, |key| key.to_uppercase())
+    respelled(stage, str::to_uppercase)
 }
 
 fn capitals(stage: &Stage) -> Verdict {
@@ -104,7 +104,7 @@ fn deep(value: Value, spell: fn(&str) -> String) -> Value {
 
 fn escaped_keys(stage: &Stage) -> Verdict {
     effect::same(stage, "what it does without escapes", |container| {
-        let escaped = |key: &str| key.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<String>();
+        let escaped = |key: &str| key.bytes().map(|byte| format!("\\u{byte:04x}")).collect::<Vec<_>>().concat();
         let own = container.at.conf().as_object().cloned().unwrap_or_default();
         let pairs = own.iter().map(|(key, value)| match value {
             Value::String(text) if text.is_ascii() => format!("\"{}\":\"{}\"", escaped(key), escaped(text)),
@@ -123,10 +123,9 @@ fn white_space(stage: &Stage) -> Verdict {
 
 fn duplicates(stage: &Stage) -> Verdict {
     effect::same(stage, "what it does with the last of them alone", |container| {
-        let mut first = r#""cniVersion":"99.0.0","name":"a/b","#.to_owned();
-        for (key, _) in container.at.conf().as_object().into_iter().flatten().filter(|(key, _)| is_own(key)) {
-            first += &format!("\"{key}\":null,");
-        }
+        let own = container.at.conf().as_object().into_iter().flatten().filter(|(key, _)| is_own(key));
+        let nulls = own.map(|(key, _)| format!("\"{key}\":null,")).collect::<Vec<_>>().concat();
+        let first = r#""cniVersion":"99.0.0","name":"a/b","#.to_owned() + &nulls;
         container.at.call("ADD").stdin(around(container.at.conf(), &first, "").as_str())
     })
 }

@@ -108,7 +108,7 @@ fn nulls(stage: &Stage) -> Verdict {
     effect::same(stage, "what it does without the keys that are null", |container| {
         let own = container.at.conf().as_object().cloned().unwrap_or_default();
         let absent: Vec<_> = known.iter().filter(|key| !own.contains_key(**key)).collect();
-        let nulls: String = absent.iter().map(|key| format!(",\"{key}\":null")).collect();
+        let nulls = absent.iter().map(|key| format!(",\"{key}\":null")).collect::<Vec<_>>().concat();
         container.at.call("ADD").stdin(around(container.at.conf(), "", &nulls).as_str())
     })
 }
