@@ -1,6 +1,5 @@
-//! What clients read out of VERSION, results and the about text.
+//! What clients read out of VERSION and the about text.
 
-use super::INTERFACE;
 use crate::case::{Case, Needs, Stop, VERSIONS, Verdict};
 use crate::demand::Demands;
 use crate::stage::Stage;
@@ -31,20 +30,6 @@ pub const CASES: &[Case] = &[
         version_list,
     ),
     Case::once("clients::about", "C.23", Needs::Nothing, "nerdctl can read the version in the about text", about),
-    Case::once(
-        "clients::result_indexes",
-        "C.19",
-        INTERFACE,
-        "each address in the result has the index of an interface",
-        result_indexes,
-    ),
-    Case::once(
-        "clients::result_names",
-        "C.20",
-        INTERFACE,
-        "the name of the container's interface is in the result once",
-        result_names,
-    ),
 ];
 
 /// What VERSION lists, and the call.
@@ -109,22 +94,4 @@ fn about(stage: &Stage) -> Verdict {
     let numbers: Vec<_> = core.split('.').map(str::parse::<u64>).collect();
     let semantic = numbers.len() == 3 && numbers.iter().all(Result::is_ok);
     output.demand(semantic, "an about text with a semantic version")
-}
-
-fn result_indexes(stage: &Stage) -> Verdict {
-    let output = stage.container("indexed").at.add();
-    let result = output.result()?;
-    let count = result["interfaces"].as_array().map_or(0, Vec::len) as u64;
-    let Some(ips) = result["ips"].as_array().filter(|ips| !ips.is_empty()) else {
-        return Err(Stop::skip("hands out no addresses"));
-    };
-    let indexed = ips.iter().all(|ip| ip["interface"].as_u64().is_some_and(|index| index < count));
-    output.demand(indexed, "an `interface` in each entry of `ips`, which is the index of an interface")
-}
-
-fn result_names(stage: &Stage) -> Verdict {
-    let output = stage.container("named").at.add();
-    let result = output.result()?;
-    let named = result["interfaces"].as_array().into_iter().flatten().filter(|interface| interface["name"] == "eth0");
-    output.demand(named.count() == 1, "one interface of the name eth0 in `interfaces`")
 }
