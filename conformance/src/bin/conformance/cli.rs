@@ -122,7 +122,7 @@ pub struct Crash {
     /// Leave out so many system calls at the beginning
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub offset: usize,
-    /// How many points to try at once [default: the number of processors]
+    /// How many points to try at once [default: four for each processor]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// How to tell what is left

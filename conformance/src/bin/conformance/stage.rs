@@ -68,12 +68,23 @@ impl Stage {
         if self.subject.lists(version) { Ok(()) } else { Err(Stop::skip(format!("does not list version {version}"))) }
     }
 
+    /// How many containers there have been.
+    pub fn count(&self) -> u64 {
+        self.containers.get()
+    }
+
     /// Skips the case for plugins whose newest version is before this one.
     pub fn since(&self, version: &str) -> Result<(), Stop> {
         if self.version() >= version {
             return Ok(());
         }
         Err(Stop::skip(format!("needs version {version}, which the plugin does not list")))
+    }
+
+    /// Skips the case for plugins whose configuration does not declare this capability.
+    pub fn declares(&self, capability: &str) -> Result<(), Stop> {
+        let declared = self.subject.config.as_ref().is_some_and(|config| config["capabilities"][capability] == true);
+        if declared { Ok(()) } else { Err(Stop::skip(format!("does not declare the capability {capability}"))) }
     }
 
     /// The plugin with `CNI_PATH` set and no other variable, and with an empty stdin.
