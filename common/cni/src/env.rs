@@ -34,8 +34,9 @@ impl Env {
     pub(crate) fn check(&self, command: Command) -> Result<()> {
         let of_attachment = matches!(command, Command::Add | Command::Del | Command::Check);
         if of_attachment {
-            self.container_id.as_deref().map_or(Ok(()), check_container_id)?;
-            self.ifname.as_deref().map_or(Ok(()), check_ifname)?;
+            let [id, ifname] = [&self.container_id, &self.ifname].map(Option::as_deref);
+            id.map_or(Ok(()), |id| check_container_id(id).map_err(|error| named(error, "CNI_CONTAINERID", id)))?;
+            ifname.map_or(Ok(()), |name| check_ifname(name).map_err(|error| named(error, "CNI_IFNAME", name)))?;
         }
         let needs_netns = matches!(command, Command::Add | Command::Check);
         let missing: Vec<&str> = [
@@ -78,6 +79,11 @@ impl Env {
     }
 }
 
+/// The specification wants the variable's name in the message, behind what the Go skeleton says.
+fn named(error: Error, variable: &str, value: &str) -> Error {
+    Error { msg: format!("{}: {variable} is {value:?}", error.msg), ..error }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +114,18 @@ mod tests {
 
     #[test]
     fn malformed_comes_before_missing() {
-        assert_eq!(refusal(Command::Add, &[("CNI_CONTAINERID", "a/b")]), "invalid characters in containerID");
+        assert_eq!(
+            refusal(Command::Add, &[("CNI_CONTAINERID", "a/b")]),
+            "invalid characters in containerID: CNI_CONTAINERID is \"a/b\""
+        );
+    }
+
+    #[test]
+    fn malformed_variables_are_named_with_their_value() {
+        assert_eq!(
+            refusal(Command::Del, &[("CNI_CONTAINERID", "a"), ("CNI_IFNAME", "a\n")]),
+            "interface name contains / or : or whitespace characters: CNI_IFNAME is \"a\\n\""
+        );
     }
 
     #[test]

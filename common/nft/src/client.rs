@@ -115,7 +115,8 @@ impl Nft {
         table: &Table,
         message: std::result::Result<NfTablesMessage, Refusal>,
     ) -> Result<bool> {
-        let message = message.map_err(|refusal| Error::invalid(op, object.clone(), refusal))?;
+        // A name that nothing can have, such as one that is too long.
+        let Ok(message) = message else { return Ok(false) };
         match self.socket.request(Message::nftables(table.family, 0, message), |_| {}) {
             Ok(()) => Ok(true),
             Err(Failure { errno: Errno::ENOENT, .. }) => Ok(false),

@@ -171,6 +171,7 @@ fn absent_things_are_told_apart_from_empty_ones() {
     assert_eq!(error.to_string(), "list set inet absent m: No such file or directory (ENOENT)");
     assert_eq!(nft.element(&absent, &map(), &tcp(1)).unwrap(), None);
     assert_eq!(nft.rules(&absent, "c").unwrap(), []);
+    assert!(!nft.chain_exists(&table, &"c".repeat(300)).unwrap(), "no chain can have this name");
 }
 
 #[test]

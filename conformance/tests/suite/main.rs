@@ -8,6 +8,7 @@
 )]
 
 mod catalogue;
+mod crash;
 mod judge;
 mod plugins;
 mod reports;

@@ -11,6 +11,7 @@ mod effect;
 mod expected;
 mod layout;
 mod lease;
+mod life;
 mod neighbour;
 mod probe;
 mod profile;
@@ -22,6 +23,8 @@ mod stub;
 mod subject;
 mod suite;
 mod told;
+mod trial;
+mod truth;
 mod worker;
 
 use clap::Parser;

@@ -61,6 +61,11 @@ impl Subject {
         (!delegate.is_empty() && delegate != self.name).then_some(delegate)
     }
 
+    /// Whether its configuration is known to work.
+    pub fn works(&self) -> bool {
+        self.facts.kind.is_some()
+    }
+
     /// Why a case that needs this cannot be run; None when it can.
     pub fn lacks(&self, needs: Needs) -> Option<&'static str> {
         let kind = self.facts.kind;

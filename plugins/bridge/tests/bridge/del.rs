@@ -126,6 +126,14 @@ fn nothing_happens_before_any_add() {
     assert_eq!(stage.ruleset(), "");
 }
 
+/// The reference's chains have the ID in their names; one that does not fit there was never used in a name.
+#[test]
+fn container_id_may_be_longer_than_names_in_nf_tables() {
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    Attachment::new(everything(&stage), &c1).container(&"c".repeat(500)).del().silent();
+}
+
 #[test]
 fn other_interfaces_of_the_container_stay() {
     let stage = Stage::new();

@@ -13,10 +13,14 @@ mod delegation;
 mod environment;
 mod gate;
 mod gc;
+mod identifier;
 mod ipam;
+mod kill;
 mod layout;
+mod netns;
 mod output;
 mod parallel;
+mod required;
 mod skeleton;
 mod status;
 mod stdin;
@@ -29,14 +33,23 @@ use crate::stage::Stage;
 const FAMILIES: &[&[Case]] = &[
     version::CASES,
     environment::CASES,
+    required::CASES,
+    identifier::CASES,
+    netns::CASES,
     stdin::CASES,
     output::CASES,
     gate::CASES,
     skeleton::CASES,
     add::CASES,
+    add::refusals::CASES,
     del::CASES,
+    del::gone::CASES,
+    del::changed::CASES,
+    del::others::CASES,
     check::CASES,
+    check::tolerance::CASES,
     parallel::CASES,
+    kill::CASES,
     layout::fields::CASES,
     layout::life::CASES,
     layout::kernel::CASES,
@@ -55,12 +68,21 @@ const FAMILIES: &[&[Case]] = &[
     delegation::handover::CASES,
     delegation::forward::CASES,
     delegation::answer::CASES,
+    delegation::streams::CASES,
     delegation::failure::CASES,
+    delegation::missing::CASES,
     delegation::rollback::CASES,
+    ipam::result::CASES,
     ipam::CASES,
     gc::CASES,
+    gc::list::CASES,
+    gc::delegating::CASES,
     status::CASES,
     clients::CASES,
+    clients::answers::CASES,
+    clients::containerd::CASES,
+    clients::nerdctl::CASES,
+    clients::podman::CASES,
 ];
 
 /// A case as it is run and reported: once, or in one version.
