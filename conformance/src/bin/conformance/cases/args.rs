@@ -194,7 +194,7 @@ fn args_before_cni_args(stage: &Stage) -> Verdict {
     let other = lease::next(*ip, 3).to_string();
     let container = stage.container("c1");
     let args = with_ips(container.at.conf(), &[format!("{ip}/{length}")]);
-    let at = container.at.with_key("args", args).args(&format!("IgnoreUnknown=1;IP={other}"));
+    let at = container.at.with_key("args", args).args(&format!("IgnoreUnknown=1;IP={other}/{length}"));
     let output = at.add();
     let result = output.result()?;
     output.demand(lease::has(&result, &ip.to_string()), &format!("{ip}, which `args` asks for"))?;

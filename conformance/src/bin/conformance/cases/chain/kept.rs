@@ -137,7 +137,7 @@ fn rich(stage: &Stage, container: &Container) -> Value {
     push(
         &mut prev,
         "interfaces",
-        vec![json!({ "name": "eth0", "mac": "02:00:00:00:99:01", "sandbox": other.path().display().to_string() })],
+        vec![json!({ "name": "net9", "mac": "02:00:00:00:99:01", "sandbox": other.path().display().to_string() })],
     );
     push(&mut prev, "ips", vec![json!({ "interface": links, "address": "10.98.0.2/24", "gateway": "10.98.0.1" })]);
     push(&mut prev, "routes", vec![json!({ "dst": "192.0.2.0/24" })]);

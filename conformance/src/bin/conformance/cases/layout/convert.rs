@@ -2,6 +2,7 @@
 
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::{Demands, same};
+use crate::effect::settled;
 use crate::layout;
 use crate::recorder::{Delegated, Recorder};
 use crate::stage::{Container, Stage};
@@ -123,6 +124,11 @@ fn down_to_0_2_0(stage: &Stage) -> Verdict {
         { "address": "10.203.0.5/24", "gateway": "10.203.0.1" },
         { "address": "fd00:cb::5/64", "gateway": "fd00:cb::1" }
     ]);
+    let newest = leased(stage, "newest", stage.version(), lease.clone())?;
+    if newest.call("ADD").run().result().is_err() {
+        return Err(Stop::skip("does not take several addresses of one subnet"));
+    }
+    newest.call("DEL").run().silence()?;
     let output = leased(stage, "c1", "0.2.0", lease)?.call("ADD").run();
     let result = output.result()?;
     let first = result["ip4"]["ip"] == "10.203.0.7/24" && result["ip6"]["ip"] == "fd00:cb::7/64";
@@ -167,12 +173,17 @@ fn malformed_address(stage: &Stage) -> Verdict {
 
 fn empty_gateway(stage: &Stage) -> Verdict {
     let version = stage.version();
-    let mut lease = lease();
-    lease["ips"] = json!([{ "address": "10.203.0.5/24", "gateway": "" }]);
-    lease["routes"] = json!([{ "dst": "198.51.100.0/24", "gw": "" }]);
-    let output = leased(stage, "c1", version, layout::convert(&lease, version))?.call("ADD").run();
-    output.result()?;
-    output.demand(!output.stdout.contains("\"\""), "no empty texts in the result")
+    let with = |id: &str, gateway: Value| {
+        let mut lease = lease();
+        lease["ips"] = json!([{ "address": "10.203.0.5/24", "gateway": gateway }]);
+        lease["routes"] = json!([{ "dst": "198.51.100.0/24", "gw": gateway }]);
+        leased(stage, id, version, layout::convert(&lease, version)).map(|container| container.call("ADD").run())
+    };
+    let absent = settled(&with("absent", Value::Null)?)?;
+    let output = with("empty", json!(""))?;
+    let what = if absent { "success" } else { "failure" };
+    output.demand(settled(&output)? == absent, &format!("{what}, as without `gateway` and `gw`"))?;
+    output.demand(!absent || !output.stdout.contains("\"\""), "no empty texts in the result")
 }
 
 fn gateway_is_no_route(stage: &Stage) -> Verdict {
