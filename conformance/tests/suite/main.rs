@@ -7,6 +7,7 @@
     reason = "a test reports by panicking, and its subject is a process"
 )]
 
+mod broken;
 mod catalogue;
 mod crash;
 mod judge;
