@@ -153,6 +153,14 @@ impl Case {
 }
 
 impl Stop {
+    /// A failure, with what was found.
+    pub fn with(self, found: String) -> Self {
+        match self {
+            Self::Fail(failure) => Self::Fail(Box::new(Failure { found, ..*failure })),
+            skip @ Self::Skip { .. } => skip,
+        }
+    }
+
     /// A skip.
     pub fn skip(reason: impl Into<String>) -> Self {
         Self::Skip { reason: reason.into() }

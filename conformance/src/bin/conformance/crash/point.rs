@@ -50,7 +50,7 @@ pub fn baseline(stage: &Stage) -> Result<Baseline, Stop> {
     let result = first.at.add().result()?;
     first.at.with_prev(&result).del().silence()?;
     let stays = container.diff(&first.ns.snapshot());
-    first.ns.remove();
+    discard(first);
     let chained = stage.subject.facts.kind == Some(Kind::Chained);
     Ok(Baseline { before: (!chained).then(|| Before { host: stage.snapshot(), container }), stays })
 }
@@ -77,8 +77,19 @@ pub fn run(stage: &Stage, baseline: &Baseline, plan: Plan, id: &str) -> Result<O
         attempt.end()?;
     }
     let Attempt { container, outcome, .. } = attempt;
-    container.ns.remove();
+    discard(container);
     Ok(outcome)
+}
+
+/// Removes a container, with the host's ends of its links: the kernel takes its time for those of a namespace that goes.
+fn discard(container: Container) {
+    let links = container.ns.json("ip -j link");
+    let names = links.as_array().into_iter().flatten().filter_map(|link| link["ifname"].as_str());
+    for name in names.filter(|name| *name != "lo") {
+        // Some links cannot be removed, such as the kernel's own tunnels.
+        container.ns.try_sh(&format!("ip link del {name}"));
+    }
+    container.ns.remove();
 }
 
 impl Attempt<'_> {
@@ -133,8 +144,8 @@ impl Attempt<'_> {
         }
         match (done, traced.status.success(), self.plan.sweep.operation) {
             (Some(result), ..) => self.complete(&result),
-            (None, false, Operation::Add) => self.unchanged(What::Itself, "nothing left by an ADD that failed"),
-            (None, true, Operation::Del) => self.unchanged(What::Itself, "nothing left by a DEL that succeeded"),
+            (None, false, Operation::Add) => self.undone(&output, "nothing left by an ADD that failed"),
+            (None, true, Operation::Del) => self.undone(&output, "nothing left by a DEL that succeeded"),
             (None, ..) => {}
         }
     }
@@ -197,12 +208,24 @@ impl Attempt<'_> {
         self.after.del().silence()
     }
 
+    /// Nothing is left by this call.
+    fn undone(&mut self, output: &Output, expected: &str) {
+        let changes = self.changes();
+        let left = if changes.is_empty() { Ok(()) } else { Err(output.failed(expected).with(changes)) };
+        self.outcome.note(What::Itself, left);
+    }
+
     fn unchanged(&mut self, kind: What, expected: &str) {
+        let changes = self.changes();
+        self.outcome.note(kind, demand(changes.is_empty(), expected, changes));
+    }
+
+    /// What is not as it was.
+    fn changes(&self) -> String {
         let host = self.before.host.diff(&self.stage.snapshot());
         let container = self.before.container.diff(&self.container.ns.snapshot());
         let container = Some(container).filter(|diff| diff != self.stays).unwrap_or_default();
         let inside = container.lines().flat_map(|line| ["in the container: ", line, "\n"]);
-        let changes: String = [host.as_str()].into_iter().chain(inside).collect();
-        self.outcome.note(kind, demand(changes.is_empty(), expected, changes));
+        [host.as_str()].into_iter().chain(inside).collect()
     }
 }
