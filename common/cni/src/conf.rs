@@ -25,7 +25,7 @@ impl Envelope {
     /// Reads a request; code 6 if it is not a JSON object with text in `name` and `cniVersion`, code 7 for a bad name.
     pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self> {
         let undecodable = |why: String| Error::new(Code::Decode, format!("error unmarshall network config: {why}"));
-        let document: Value = serde_json::from_slice(&bytes).map_err(|error| undecodable(error.to_string()))?;
+        let document = json::parse(&bytes).map_err(|error| undecodable(error.to_string()))?;
         if !document.is_object() && !document.is_null() {
             return Err(undecodable("it must be one JSON object".into()));
         }

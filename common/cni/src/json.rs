@@ -13,6 +13,56 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
+/// Reads a JSON document as Go does.
+pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Value> {
+    serde_json::from_slice(bytes).or_else(|error| serde_json::from_slice(&tamed(bytes)).map_err(|_| error))
+}
+
+/// The document without what is JSON to Go but not to `serde_json`: a number that no `f64` can be becomes a text, which
+/// the key of a number does not take, and half a surrogate pair becomes U+FFFD.
+fn tamed(bytes: &[u8]) -> Vec<u8> {
+    let mut tamed = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    let mut in_text = false;
+    while let Some(first) = rest.first() {
+        let (length, instead) = match first {
+            b'"' => {
+                in_text = !in_text;
+                (1, None)
+            }
+            b'\\' if in_text => escape(rest),
+            b'-' | b'0'..=b'9' if !in_text => number(rest),
+            _ => (1, None),
+        };
+        let (token, behind) = rest.split_at(length.min(rest.len()));
+        tamed.extend_from_slice(instead.as_deref().unwrap_or(token));
+        rest = behind;
+    }
+    tamed
+}
+
+/// How long the escape is that the text begins with, and what to write in its place.
+fn escape(text: &[u8]) -> (usize, Option<Vec<u8>>) {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    match (unit(0), unit(6)) {
+        (None, _) => (2, None),
+        (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (12, None),
+        (Some(0xD800..=0xDFFF), _) => (6, Some(b"\\ufffd".to_vec())),
+        _ => (6, None),
+    }
+}
+
+/// The same of a number.
+fn number(text: &[u8]) -> (usize, Option<Vec<u8>>) {
+    let length = text.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')).count();
+    let written = text.get(..length).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default();
+    let endless = written.parse::<f64>().is_ok_and(f64::is_infinite);
+    (length, endless.then(|| format!("\"{written}\"").into_bytes()))
+}
+
 /// Reads `value` as a `T`.
 pub fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
     T::deserialize(Loose(value))
@@ -269,6 +319,25 @@ mod tests {
         );
         assert_eq!(error(json!({"inner": 7})), "\"inner\": invalid type: integer `7`, expected an object");
         assert_eq!(error(json!([1])), "invalid type: sequence, expected an object");
+    }
+
+    #[test]
+    fn documents_are_read_as_go_reads_them() {
+        for (document, expected) in [
+            (r#"{"a":1e400,"b":[-1E+400,1e-400,7]}"#, json!({"a": "1e400", "b": ["-1E+400", 0.0, 7]})),
+            (
+                r#"["\ud800","\udc00x","\ud83d\ude00\ud800\u0041","\\ud800 1e400 \"1e400"]"#,
+                json!(["\u{fffd}", "\u{fffd}x", "\u{1F600}\u{fffd}A", "\\ud800 1e400 \"1e400"]),
+            ),
+        ] {
+            assert_eq!(parse(document.as_bytes()).unwrap(), expected, "{document}");
+        }
+        for junk in
+            ["", "{", "[1e400", r#"["\ud80"]"#, r#"["\ud800]"#, "1e400e", r#"{"a":1e400}}"#, "[1e400 2]", "\"\\"]
+        {
+            assert!(parse(junk.as_bytes()).is_err(), "{junk}");
+        }
+        assert!(decode::<Conf>(&parse(br#"{"mtu":1e400}"#).unwrap()).is_err());
     }
 
     #[test]

@@ -176,6 +176,16 @@ fn counters_and_handles_are_not_noticed() {
 }
 
 #[test]
+fn rules_of_legacy_iptables_are_noticed() {
+    for program in ["iptables-legacy", "ip6tables-legacy"] {
+        let rule = format!("{program} -t nat -A POSTROUTING -j ACCEPT");
+        if require(Facility::Script(&rule)) {
+            assert_added(&change("true", &rule), &format!("+ {program}-save -A POSTROUTING -j ACCEPT"));
+        }
+    }
+}
+
+#[test]
 fn iptables_rules_are_noticed_with_their_comments() {
     if !require(Facility::Script("iptables-nft -t nat -A POSTROUTING -m comment --comment x -j MASQUERADE")) {
         return;

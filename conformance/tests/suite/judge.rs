@@ -29,7 +29,7 @@ fn a_failure_tells_the_call_and_what_was_expected() {
 
 #[test]
 fn a_plugin_that_says_yes_to_everything_fails() {
-    let ran = Plugins::with("p", "echo '{}'").run(&["--format", "json"]);
+    let ran = Plugins::with("p", "echo '{}'").run(&["--format", "json", "--case", "stdin::", "--case", "required::"]);
     assert_eq!(ran.status, 1);
     let report = ran.json();
     assert_eq!(report["passed"], false);
@@ -38,7 +38,12 @@ fn a_plugin_that_says_yes_to_everything_fails() {
 
 #[test]
 fn a_plugin_that_says_no_to_everything_fails() {
-    let ran = Plugins::with("p", r#"echo '{"code":999,"msg":"no"}'; exit 1"#).run(&["--format", "json"]);
+    let ran = Plugins::with("p", r#"echo '{"code":999,"msg":"no"}'; exit 1"#).run(&[
+        "--format",
+        "json",
+        "--case",
+        "version::",
+    ]);
     assert_eq!(ran.status, 1);
     assert!(ran.json()["plugins"][0]["must"]["failed"].as_u64().unwrap() > 2);
 }

@@ -7,7 +7,9 @@
     reason = "a test reports by panicking, and its subject is a process"
 )]
 
+mod broken;
 mod catalogue;
+mod crash;
 mod judge;
 mod plugins;
 mod reports;

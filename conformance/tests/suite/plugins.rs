@@ -59,6 +59,12 @@ impl Plugins {
         let dir = self.dir.path().to_str().unwrap();
         conformance(&[&["run", "--plugin-dir", dir], options].concat())
     }
+
+    /// `conformance crash` against them.
+    pub fn crash(&self, options: &[&str]) -> Ran {
+        let dir = self.dir.path().to_str().unwrap();
+        conformance(&[&["crash", "--plugin-dir", dir], options].concat())
+    }
 }
 
 /// Runs the program with these words.

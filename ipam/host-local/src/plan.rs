@@ -56,7 +56,7 @@ impl Plan {
         }
         let mut sets: Vec<PlannedSet> =
             ranges.into_iter().map(|ranges| PlannedSet { ranges, requested: None }).collect();
-        place(&requested(&network.conf, &runtime, args)?, &mut sets)?;
+        place(&requested(&network.conf, &runtime, args, &sets)?, &mut sets)?;
         Ok(Self {
             dir: lease_dir(network)?,
             sets,
@@ -126,8 +126,9 @@ fn check_apart(sets: &[RangeSet]) -> Result<()> {
     Ok(())
 }
 
-/// The addresses that somebody wants. The three ways to ask add up.
-fn requested(conf: &Conf, runtime: &RuntimeConfig, args: &str) -> Result<Vec<IpAddr>> {
+/// The addresses that somebody wants. The three ways to ask add up, but for an address from `CNI_ARGS` in a set that `args`
+/// asks one of: who understands `args` ignores the same thing in `CNI_ARGS` (CONVENTIONS.md).
+fn requested(conf: &Conf, runtime: &RuntimeConfig, args: &str, sets: &[PlannedSet]) -> Result<Vec<IpAddr>> {
     let mut requested = Vec::new();
     let args = cni::args::parse(args, &["IP"])?;
     for text in args.get("IP").into_iter().flat_map(|list| list.split(',')).filter(|text| !text.is_empty()) {
@@ -139,16 +140,21 @@ fn requested(conf: &Conf, runtime: &RuntimeConfig, args: &str) -> Result<Vec<IpA
         })?;
         requested.push(ip);
     }
-    for (key, list) in [("args.cni.ips", &conf.args()?.cni.ips), ("runtimeConfig.ips", &runtime.ips)] {
-        for (i, text) in list.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
-            requested.push(parse_requested(text).ok_or_else(|| {
-                Error::invalid(format!(
-                    "\"{key}[{i}]\": \"{text}\" is not an IP address, with or without a prefix length"
-                ))
-            })?);
-        }
-    }
+    let by_args = parse_list("args.cni.ips", &conf.args()?.cni.ips)?;
+    let of_one_set = |a: IpAddr, b: IpAddr| sets.iter().any(|set| set.ranges.contains(a) && set.ranges.contains(b));
+    requested.retain(|ip| !by_args.iter().any(|other| of_one_set(*ip, *other)));
+    requested.extend(by_args);
+    requested.extend(parse_list("runtimeConfig.ips", &runtime.ips)?);
     Ok(requested)
+}
+
+fn parse_list(key: &str, list: &[String]) -> Result<Vec<IpAddr>> {
+    let parse = |(i, text): (usize, &String)| {
+        parse_requested(text).ok_or_else(|| {
+            Error::invalid(format!("\"{key}[{i}]\": \"{text}\" is not an IP address, with or without a prefix length"))
+        })
+    };
+    list.iter().enumerate().filter(|(_, text)| !text.is_empty()).map(parse).collect()
 }
 
 /// The prefix length is that of the range, whatever the request says.

@@ -107,8 +107,10 @@ impl Store {
         Ok(addresses)
     }
 
+    /// What fails for a moment (the host's memory, a disk's) must not turn an own lease into somebody's, which DEL leaves.
     fn owner(&self, ip: IpAddr) -> Owner {
-        read(&self.lease(ip)).map_or(Owner::Stranger, |content| Owner::parse(&content))
+        let path = self.lease(ip);
+        read(&path).or_else(|_| read(&path)).map_or(Owner::Stranger, |content| Owner::parse(&content))
     }
 
     /// Makes a lease that was last modified at `modified`.

@@ -60,10 +60,11 @@ pub fn told(prev: &Success) -> Vec<String> {
 }
 
 /// The link by which the container's address is reached: a bridge, or the host's end of its pair. None if there is a
-/// gateway between: that link is the host's own way out.
+/// gateway between: that link is the host's own way out. Nor if the address is the host's own: that link is `lo`, and a
+/// guard there would keep the host from all that it has on 127.0.0.1.
 fn link_to(host: &mut Rtnl, address: IpAddr) -> Result<Option<Link>> {
     match host.route_to(address).map_err(kernel)? {
-        Some(hop) if !hop.gateway => host.link_at(hop.link).map_err(kernel),
+        Some(hop) if !hop.gateway && !hop.local => host.link_at(hop.link).map_err(kernel),
         _ => Ok(None),
     }
 }

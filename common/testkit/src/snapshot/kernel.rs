@@ -1,7 +1,7 @@
 //! Links, addresses, routes, rules, qdiscs, VLANs and sysctls of the calling thread's namespace.
 
 use crate::process;
-use serde_json::Value;
+use serde_json::{Deserializer, Value};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -44,20 +44,33 @@ const PER_LINK: [(&str, &[&str]); 2] = [
 ];
 
 pub(super) fn lines() -> Vec<String> {
+    let [links, addresses] = ip(&["-d"], ["link", "addr"]);
+    let [routes, rules] = ip(&["-4"], ["route show table all", "rule"]);
+    let [routes6, rules6] = ip(&["-6"], ["route show table all", "rule"]);
     let sections = [
-        objects("ip", &["-j", "-d", "link"], |link| vec![link_line(link)]),
-        objects("ip", &["-j", "addr"], address_lines),
-        objects("ip", &["-j", "-4", "route", "show", "table", "all"], |route| route_line("-4", route)),
-        objects("ip", &["-j", "-6", "route", "show", "table", "all"], |route| route_line("-6", route)),
-        objects("ip", &["-j", "-4", "rule"], |rule| vec![format!("rule -4 {rule}")]),
-        objects("ip", &["-j", "-6", "rule"], |rule| vec![format!("rule -6 {rule}")]),
-        objects("tc", &["-j", "qdisc", "show"], qdisc_line),
-        objects("bridge", &["-j", "vlan", "show"], |port| {
+        objects(&links, |link| vec![link_line(link)]),
+        objects(&addresses, address_lines),
+        objects(&routes, |route| route_line("-4", route)),
+        objects(&routes6, |route| route_line("-6", route)),
+        objects(&rules, |rule| vec![format!("rule -4 {rule}")]),
+        objects(&rules6, |rule| vec![format!("rule -6 {rule}")]),
+        objects(&json("tc", &["-j", "qdisc", "show"]), qdisc_line),
+        objects(&json("bridge", &["-j", "vlan", "show"]), |port| {
             vec![format!("vlan {} {}", text(&port["ifname"]), port["vlans"])]
         }),
         sysctl_lines(),
     ];
     sections.into_iter().flatten().collect()
+}
+
+/// What several commands of ip list. To start programs is most of what a snapshot takes, so it is started once for all.
+fn ip<const N: usize>(options: &[&str], commands: [&str; N]) -> [Value; N] {
+    let args = [options, &["-j", "-b", "-"]].concat();
+    let printed =
+        fed("ip", &args, &commands.join("\n")).unwrap_or_else(|e| panic!("a snapshot needs ip {args:?}: {e}"));
+    let lists: Result<Vec<Value>, _> = Deserializer::from_str(&printed).into_iter().collect();
+    let lists = lists.unwrap_or_else(|e| panic!("ip {args:?}: not JSON: {e}\n{printed}"));
+    lists.try_into().unwrap_or_else(|_| panic!("ip {args:?}: not one list for each of {commands:?}\n{printed}"))
 }
 
 fn link_line(link: &Value) -> String {
@@ -135,9 +148,9 @@ fn entries(dir: &str) -> Vec<String> {
     names
 }
 
-/// The lines of each object that a tool lists, sorted: their order means nothing.
-fn objects(program: &str, args: &[&str], lines: impl Fn(&Value) -> Vec<String>) -> Vec<String> {
-    let mut lines: Vec<_> = items(&json(program, args)).flat_map(lines).collect();
+/// The lines of each object of a list, sorted: their order means nothing.
+fn objects(list: &Value, lines: impl Fn(&Value) -> Vec<String>) -> Vec<String> {
+    let mut lines: Vec<_> = items(list).flat_map(lines).collect();
     lines.sort();
     lines
 }
@@ -177,9 +190,14 @@ pub(super) fn json(program: &str, args: &[&str]) -> Value {
 
 /// What a tool prints; an error when it is not installed or fails.
 pub(super) fn tool(program: &str, args: &[&str]) -> Result<String, String> {
+    fed(program, args, "")
+}
+
+/// The same with an input.
+fn fed(program: &str, args: &[&str], input: &str) -> Result<String, String> {
     let mut command = process::command(program);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let done = process::finish(&mut command, Vec::new(), TOOL_LIMIT).map_err(|e| e.to_string())?;
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let done = process::finish(&mut command, input.as_bytes().to_vec(), TOOL_LIMIT).map_err(|e| e.to_string())?;
     if !done.status.success() {
         return Err(format!("{}: {}", done.status, String::from_utf8_lossy(&done.stderr)));
     }

@@ -2,10 +2,18 @@
 
 use super::kernel::{json, tool};
 use serde_json::Value;
+use std::fs;
 
-/// The variants of iptables, as far as they are installed. nft shows the rules of the first without their matches' details.
-const IPTABLES: [&str; 4] =
-    ["iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save", "ip6tables-legacy-save"];
+/// What prints the rules of iptables that are kept in `nf_tables`, with their matches' details, which nft does not know;
+/// and the family in which they are.
+const IPTABLES_NFT: [(&str, &str); 2] = [("iptables-nft-save", "ip"), ("ip6tables-nft-save", "ip6")];
+
+/// The tables of iptables. Only they make their programs print anything.
+const IPTABLES: [&str; 5] = ["filter", "nat", "mangle", "raw", "security"];
+
+/// What prints the rules of iptables that are kept elsewhere, and where the kernel names their tables.
+const IPTABLES_LEGACY: [(&str, &str); 2] =
+    [("iptables-legacy-save", "ip_tables_names"), ("ip6tables-legacy-save", "ip6_tables_names")];
 
 /// What traffic, time and the order of creation decide.
 const VOLATILE: [&str; 4] = ["handle", "packets", "bytes", "expires"];
@@ -22,7 +30,16 @@ pub(super) fn lines() -> Vec<String> {
         }
     }
     lines.sort_by_key(|line| place(line));
-    lines.extend(IPTABLES.into_iter().flat_map(iptables_lines));
+    // Programs that would print nothing are not started.
+    let kept = |family: &str| {
+        let mut tables = objects["nftables"].as_array().into_iter().flatten().map(|object| &object["table"]);
+        tables.any(|table| table["family"] == family && IPTABLES.iter().any(|name| table["name"] == *name))
+    };
+    let nft = IPTABLES_NFT.into_iter().filter(|(_, family)| kept(family));
+    let legacy = IPTABLES_LEGACY
+        .into_iter()
+        .filter(|(_, names)| fs::read(format!("/proc/thread-self/net/{names}")).is_ok_and(|names| !names.is_empty()));
+    lines.extend(nft.chain(legacy).flat_map(|(program, _)| iptables_lines(program)));
     lines
 }
 
@@ -55,6 +72,7 @@ fn remove_volatile(value: &mut Value) {
     }
 }
 
+/// Nothing if it is not installed.
 fn iptables_lines(program: &str) -> Vec<String> {
     let Ok(saved) = tool(program, &[]) else {
         return Vec::new();

@@ -89,7 +89,8 @@ pub struct Run {
     pub cases: Vec<String>,
     /// A file of the failures that are expected: succeed when exactly these cases fail
     ///
-    /// A line is a plugin, the id of a case, and the reason. What follows # is a comment.
+    /// A line is a plugin, the id of a case, and the reason; a case whose reason begins with "sometimes:" may pass, too. A line that
+    /// begins with # is a comment.
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
     /// How many cases to run at once [default: four for each processor]
@@ -121,7 +122,7 @@ pub struct Crash {
     /// Leave out so many system calls at the beginning
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub offset: usize,
-    /// How many points to try at once [default: the number of processors]
+    /// How many points to try at once [default: four for each processor]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,
     /// How to tell what is left

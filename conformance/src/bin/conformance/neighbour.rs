@@ -21,6 +21,16 @@ pub fn standard() -> Value {
     })
 }
 
+/// The same of another interface of the container than `eth0`.
+pub fn renamed(mut prev: Value, ifname: &str) -> Value {
+    for link in prev["interfaces"].as_array_mut().into_iter().flatten() {
+        if link["name"] == "eth0" {
+            link["name"] = ifname.into();
+        }
+    }
+    prev
+}
+
 /// `prev` for one container, in the layout of `version`.
 pub fn result(prev: &Value, places: &Places, version: &str) -> Value {
     layout::convert(&fill(prev, places), version)

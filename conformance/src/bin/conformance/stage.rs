@@ -81,6 +81,12 @@ impl Stage {
         Err(Stop::skip(format!("needs version {version}, which the plugin does not list")))
     }
 
+    /// Skips the case for plugins whose configuration does not declare this capability.
+    pub fn declares(&self, capability: &str) -> Result<(), Stop> {
+        let declared = self.subject.config.as_ref().is_some_and(|config| config["capabilities"][capability] == true);
+        if declared { Ok(()) } else { Err(Stop::skip(format!("does not declare the capability {capability}"))) }
+    }
+
     /// The plugin with `CNI_PATH` set and no other variable, and with an empty stdin.
     pub fn plugin(&self) -> Plugin {
         Plugin::new(self.subject.dir.join(&self.subject.name))
@@ -100,12 +106,13 @@ impl Stage {
     /// A new container and its attachment in this version.
     pub fn container_at(&self, id: &str, version: &str) -> Container {
         let ns = self.sandbox.netns(id);
-        let places = self.places(&ns);
-        if let Some(prev) = self.prev() {
-            neighbour::realize(&fill(&prev, &places), &self.sandbox, &ns);
-        }
-        let at = Attachment::new(self.conf(&places, version), &ns).bin_dir(&self.subject.dir);
+        let at = self.attachment(&ns, "eth0", version);
         Container { ns, at }
+    }
+
+    /// The attachment of a second interface of a container, in the newest version.
+    pub fn second(&self, container: &Container, ifname: &str) -> Attachment {
+        self.attachment(&container.ns, ifname, self.version())
     }
 
     /// A stub plugin that records its calls, in [`stub_dir`](Self::stub_dir).
@@ -113,10 +120,11 @@ impl Stage {
         Stub::install(&self.sandbox, &self.stub_dir(), name)
     }
 
-    /// What the host holds, leases and other state in the usual directories included, without what is a mere hint.
+    /// What the host holds, leases and other state in the usual directories included, without what is a mere hint, and
+    /// without the settings of the neighbour's links, which go with these.
     pub fn snapshot(&self) -> Snapshot {
         let dir = self.dir();
-        self.sandbox.snapshot(&[&dir, "/var/lib/cni".as_ref()]).without(&["last_reserved_ip"])
+        self.sandbox.snapshot(&[&dir, "/var/lib/cni".as_ref()]).without(&["last_reserved_ip", "conf/nbr"])
     }
 
     /// A snapshot after a container has come and gone: what is made once and stays (a bridge, tables) is there.
@@ -125,6 +133,16 @@ impl Stage {
         first.at.add().result()?;
         first.at.del().silence()?;
         Ok(self.snapshot())
+    }
+
+    fn attachment(&self, ns: &TestNs, ifname: &str, version: &str) -> Attachment {
+        let places = self.places(ns);
+        let prev = self.prev().map(|prev| neighbour::renamed(prev, ifname));
+        if let Some(prev) = &prev {
+            neighbour::realize(&fill(prev, &places), &self.sandbox, ns);
+        }
+        let conf = self.conf(&places, prev.as_ref(), version);
+        Attachment::new(conf, ns).ifname(ifname).bin_dir(&self.subject.dir)
     }
 
     /// The result that the plugin is to be given, with placeholders; None if it needs none.
@@ -142,7 +160,7 @@ impl Stage {
         }
     }
 
-    fn conf(&self, places: &Places, version: &str) -> Value {
+    fn conf(&self, places: &Places, prev: Option<&Value>, version: &str) -> Value {
         let mut conf = json!({ "cniVersion": version, "name": NETWORK, "type": self.subject.name });
         let own = self.subject.config.as_ref().map(|config| fill(config, places));
         for (key, value) in own.iter().filter_map(Value::as_object).flatten() {
@@ -150,8 +168,8 @@ impl Stage {
                 conf[key] = value.clone();
             }
         }
-        if let Some(prev) = self.prev() {
-            conf["prevResult"] = neighbour::result(&prev, places, version);
+        if let Some(prev) = prev {
+            conf["prevResult"] = neighbour::result(prev, places, version);
         }
         conf
     }

@@ -4,7 +4,8 @@
 //! that the plugin under test chose, and nothing in between can change them.
 #![allow(clippy::panic, reason = "what the machine lacks is reported by panics, as the testkit does")]
 
-use nix::sys::signal::{Signal, raise};
+use nix::sys::signal::{Signal, kill, raise};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::env;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -47,6 +49,9 @@ pub struct Answer {
     /// Whether it ends by SIGKILL once it has printed and logged.
     #[serde(default)]
     pub killed: bool,
+    /// Whether it kills the plugin that has run it.
+    #[serde(default)]
+    pub kills_caller: bool,
 }
 
 /// One call that a stub got.
@@ -152,6 +157,11 @@ fn play(script: &Path) -> io::Result<ExitCode> {
     let command = environment.get("CNI_COMMAND").cloned().unwrap_or_default();
     let answer = answer_to(script, &command, &stdin);
     record(script, &Recorded { command, environment, stdin })?;
+    // 0 and 1 are no caller: it has gone already.
+    let caller = i32::try_from(parent_id()).unwrap_or_default();
+    if answer.kills_caller && caller > 1 {
+        kill(Pid::from_raw(caller), Signal::SIGKILL)?;
+    }
     sleep(answer.delay);
     let start = Instant::now();
     while answer.held && start.elapsed() < HELD.0 && !released(script).exists() {

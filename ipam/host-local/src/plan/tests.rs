@@ -124,6 +124,15 @@ fn addresses_are_requested_in_three_ways_that_add_up() {
 }
 
 #[test]
+fn args_go_before_cni_args() {
+    let mut document = two_ranges();
+    document["args"] = json!({"cni": {"ips": ["10.1.2.8"]}});
+    let both = requested(&document, "IP=10.1.4.9,2001:db8:1::9");
+    assert_eq!(both, [Some("10.1.2.8".into()), Some("2001:db8:1::9".into())], "one of the same set is ignored");
+    assert_eq!(refusal(&document, "IP=x").code, Code::InvalidEnvironment);
+}
+
+#[test]
 fn list_in_cni_args_requests_all_of_it() {
     assert_eq!(
         requested(&two_ranges(), "IP=2001:db8:1::9,10.1.2.8"),

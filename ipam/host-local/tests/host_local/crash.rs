@@ -147,6 +147,26 @@ fn del_killed_anywhere_is_completed_by_the_next() {
 }
 
 #[test]
+fn del_releases_a_lease_that_cannot_be_read_at_once() {
+    if !can_trace() {
+        return;
+    }
+    let prepare = |host: &Host| drop(host.add("c1", &conf(host)));
+    let counted = Host::new();
+    prepare(&counted);
+    let opens = system_calls(&counted, "DEL")["openat"];
+    for n in 1..=opens {
+        let host = Host::new();
+        prepare(&host);
+        let inject = format!("inject=openat:error=ENOMEM:when={n}");
+        let trace = strace(&["-o", "/dev/null", "-e", "trace=all", "-e", &inject]);
+        if host.call_through(trace, "DEL", "c1", &conf(&host)).run().success {
+            assert_eq!(host.leases().len(), 0, "{inject}");
+        }
+    }
+}
+
+#[test]
 fn file_system_without_links_will_do() {
     if !can_trace() {
         return;

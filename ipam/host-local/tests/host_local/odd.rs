@@ -12,8 +12,11 @@ use serde_json::json;
 
 use crate::host::{Host, Output};
 
-/// What may be in place of a file, each by a function that puts it there. No writer ever comes to the FIFO.
-const ODD: [(&str, fn(&Path)); 4] = [
+/// Puts something at a path.
+type Put = fn(&Path);
+
+/// What may be in place of a file. No writer ever comes to the FIFO.
+const ODD: [(&str, Put); 4] = [
     ("a FIFO", |path| mkfifo(path, Mode::S_IRWXU).unwrap()),
     ("a terminal", |path| symlink("/dev/ptmx", path).unwrap()),
     ("a socket", |path| drop(UnixListener::bind(path).unwrap())),

@@ -1,5 +1,6 @@
 //! 127.0.0.1: open to the host itself, closed to everybody else.
 
+use serde_json::json;
 use testkit::{Facility, TestNs, require};
 
 use crate::stage::{Proto, Stage, mapping, web, web_at};
@@ -17,7 +18,7 @@ fn reach_for_loopback(from: &TestNs, gateway: &str) {
 fn mapping_to_loopback_is_for_the_host_alone() {
     let stage = Stage::new();
     let web = stage.run("c1", &stage.publishing(web_at("127.0.0.1")));
-    let neighbour = stage.run("c2", &stage.network(1, serde_json::json!({})));
+    let neighbour = stage.run("c2", &stage.network(1, json!({})));
     for proto in Proto::BOTH {
         assert_eq!(proto.ask(stage.host(), "127.0.0.1:8080").server, "c1");
         proto.ask_in_vain(stage.host(), "127.0.0.2:8080");
@@ -48,6 +49,21 @@ fn services_on_loopback_stay_closed_to_containers() {
     // It is the guard that keeps them out, and nothing else.
     stage.sandbox.sh("nft flush chain inet mooring portmap_guard");
     assert_eq!(Proto::Tcp.ask(&web.netns, "127.0.0.1:6443").server, "host");
+}
+
+#[test]
+fn address_of_the_host_itself_does_not_close_127_0_0_1_to_it() {
+    let stage = Stage::new();
+    let (chain, _) = stage.bridged("c1", &stage.publishing(web()));
+    let odd = json!({ "cniVersion": "1.1.0", "ips": [{ "address": "203.0.113.1/24" }] });
+    let portmap = chain.plugins()[1].with_prev(&odd);
+    portmap.add().success();
+    portmap.check().silent();
+    assert_eq!(stage.sandbox.sh("cat /proc/sys/net/ipv4/conf/lo/route_localnet").trim(), "0");
+    let _private = stage.host().listen_tcp("127.0.0.1:6443");
+    assert_eq!(Proto::Tcp.ask(stage.host(), "127.0.0.1:6443").server, "host");
+    portmap.del().silent();
+    assert!(stage.elements("").is_empty(), "{:?}", stage.elements(""));
 }
 
 #[test]

@@ -1,21 +1,16 @@
 //! Chains: what becomes of the result of the plugin before.
 
-use crate::case::{Case, Stop, Verdict};
+use crate::case::{Stop, Verdict};
 use crate::demand::Demands;
 use crate::stage::Container;
 use crate::told::Told;
 use serde_json::{Value, json};
 use testkit::Output;
 
-mod kept;
-mod odd;
-mod unchained;
-mod versions;
-
-pub const PARTS: [&[Case]; 4] = [kept::CASES, odd::CASES, versions::CASES, unchained::CASES];
-
-/// What a result has to have.
-const KEPT: &str = "a result with everything of `prevResult` in its order, but for what the plugin changes";
+pub mod kept;
+pub mod odd;
+pub mod unchained;
+pub mod versions;
 
 /// The result that the container's attachment is given.
 fn prev_of(container: &Container) -> Value {
@@ -23,27 +18,25 @@ fn prev_of(container: &Container) -> Value {
 }
 
 /// ADD behind this result, which has to come out again.
-fn hands_on(container: &Container, prev: &Value) -> Result<Value, Stop> {
-    let output = container.at.with_prev(prev).add();
-    let result = output.result()?;
-    output.demand_none(lost(container, prev, &result), KEPT)?;
-    Ok(result)
+fn hands_on(container: &Container, prev: &Value) -> Verdict {
+    kept(container, prev, &container.at.with_prev(prev).add())
 }
 
-/// ADD behind this result, which has to come out again if it is not refused.
-fn hands_on_or_refuses(container: &Container, prev: &Value) -> Result<Option<Value>, Stop> {
+/// ADD behind this result, which has to come out again if it is not refused; whether it came.
+fn hands_on_or_refuses(container: &Container, prev: &Value) -> Result<bool, Stop> {
     let output = container.at.with_prev(prev).add();
     if !output.status.success() {
-        return output.error().map(|_| None);
+        return output.error().map(|_| false);
     }
-    let result = output.result()?;
-    output.demand_none(lost(container, prev, &result), KEPT)?;
-    Ok(Some(result))
+    kept(container, prev, &output).map(|()| true)
 }
 
-/// A result or an error object, whatever of the two.
-fn settles(output: &Output) -> Verdict {
-    if output.status.success() { output.result().map(drop) } else { output.error().map(drop) }
+/// Demands a result with everything of `prev` in it.
+fn kept(container: &Container, prev: &Value, output: &Output) -> Verdict {
+    output.demand_none(
+        lost(container, prev, &output.result()?),
+        "a result with everything of `prevResult` in its order, but for what the plugin changes",
+    )
 }
 
 /// What of `prev` is not in the result. A plugin may change hardware address and MTU of the container's interface.

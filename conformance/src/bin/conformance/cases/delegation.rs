@@ -5,4 +5,10 @@ pub mod failure;
 pub mod find;
 pub mod forward;
 pub mod handover;
+pub mod missing;
 pub mod rollback;
+pub mod streams;
+
+use crate::case::Needs;
+
+const DELEGATING: Needs = Needs::Delegating;

@@ -1,18 +1,16 @@
 //! Results: the layout of each version, that they are true, and what becomes of a delegate's result of another version.
 
-use crate::case::{Case, Stop};
+use crate::case::Stop;
 use crate::demand::Demands;
 use crate::stage::{Container, Stage};
 use crate::told::items;
 use serde_json::Value;
 use testkit::Output;
 
-mod convert;
-mod fields;
-mod kernel;
-mod life;
-
-pub const PARTS: [&[Case]; 4] = [fields::CASES, life::CASES, kernel::CASES, convert::CASES];
+pub mod convert;
+pub mod fields;
+pub mod kernel;
+pub mod life;
 
 /// A container that was attached, and what ADD printed.
 struct Attached {

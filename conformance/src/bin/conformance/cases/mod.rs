@@ -2,9 +2,11 @@
 
 mod add;
 mod args;
+mod capabilities;
 mod chain;
 mod check;
 mod clients;
+mod config;
 mod decoding;
 mod del;
 mod delegation;
@@ -13,6 +15,7 @@ mod gate;
 mod gc;
 mod identifier;
 mod ipam;
+mod kill;
 mod layout;
 mod netns;
 mod output;
@@ -38,29 +41,48 @@ const FAMILIES: &[&[Case]] = &[
     gate::CASES,
     skeleton::CASES,
     add::CASES,
+    add::refusals::CASES,
     del::CASES,
+    del::gone::CASES,
+    del::changed::CASES,
+    del::others::CASES,
     check::CASES,
+    check::tolerance::CASES,
     parallel::CASES,
-    layout::PARTS[0],
-    layout::PARTS[1],
-    layout::PARTS[2],
-    layout::PARTS[3],
-    chain::PARTS[0],
-    chain::PARTS[1],
-    chain::PARTS[2],
-    chain::PARTS[3],
-    decoding::CASES,
+    kill::CASES,
+    layout::fields::CASES,
+    layout::life::CASES,
+    layout::kernel::CASES,
+    layout::convert::CASES,
+    chain::kept::CASES,
+    chain::odd::CASES,
+    chain::versions::CASES,
+    chain::unchained::CASES,
+    config::CASES,
+    decoding::keys::CASES,
+    decoding::values::CASES,
     args::CASES,
+    capabilities::CASES,
+    capabilities::ports::CASES,
     delegation::find::CASES,
     delegation::handover::CASES,
     delegation::forward::CASES,
     delegation::answer::CASES,
+    delegation::streams::CASES,
     delegation::failure::CASES,
+    delegation::missing::CASES,
     delegation::rollback::CASES,
+    ipam::result::CASES,
     ipam::CASES,
     gc::CASES,
+    gc::list::CASES,
+    gc::delegating::CASES,
     status::CASES,
     clients::CASES,
+    clients::answers::CASES,
+    clients::containerd::CASES,
+    clients::nerdctl::CASES,
+    clients::podman::CASES,
 ];
 
 /// A case as it is run and reported: once, or in one version.

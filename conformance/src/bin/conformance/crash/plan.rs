@@ -1,4 +1,5 @@
 //! What is to be tried: operations, faults, points.
+#![allow(clippy::doc_markdown, reason = "doc comments are the text of --help")]
 
 use super::tracer::{Errno, Fault, Injection};
 use clap::ValueEnum;
@@ -21,11 +22,15 @@ pub enum Operation {
 
 /// The call that has to clean up behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "UPPERCASE")]
 pub enum Cleanup {
     /// DEL
+    #[serde(rename = "DEL")]
     Del,
+    /// DEL with an empty CNI_NETNS, as if the namespace were gone
+    #[serde(rename = "DEL without netns")]
+    DelWithoutNetns,
     /// GC without valid attachments, as if DEL never came
+    #[serde(rename = "GC")]
     Gc,
 }
 
@@ -131,6 +136,7 @@ impl Display for Cleanup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Del => "DEL",
+            Self::DelWithoutNetns => "DEL without netns",
             Self::Gc => "GC",
         })
     }

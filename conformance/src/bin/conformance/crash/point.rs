@@ -2,7 +2,7 @@
 
 use super::outcome::{Outcome, What};
 use super::plan::{Cleanup, Operation, Plan};
-use super::tracer::{Fault, Program, Traced, trace};
+use super::tracer::{Call, Fault, Program, Traced, trace};
 use crate::case::{Stop, Verdict};
 use crate::demand::{Demands, demand, same};
 use crate::stage::{Container, Stage};
@@ -122,7 +122,7 @@ impl Attempt<'_> {
             invocation: self.call().invocation(),
         };
         // Neither the loader's errors are the plugin's, nor can it tell of one in telling.
-        let can_answer = traced.asked_for_input() && !traced.hit.as_ref().is_some_and(|call| call.prints());
+        let can_answer = traced.asked_for_input() && !traced.hit.as_ref().is_some_and(Call::prints);
         let (answer, done) = match (traced.status.success(), self.plan.sweep.operation) {
             (false, _) => (output.error().map(drop), None),
             (true, Operation::Add) => (output.result().map(drop), output.result().ok()),
@@ -151,23 +151,28 @@ impl Attempt<'_> {
 
     /// What has to be cleaned up is.
     fn clean_up(&mut self) {
-        match self.plan.sweep.cleanup {
-            Cleanup::Del => {
-                let done = self.after.del().silence();
-                self.outcome.note(What::Left, done);
-                self.unchanged(What::Left, "nothing left after DEL");
-            }
+        let done = match self.plan.sweep.cleanup {
+            Cleanup::Del => self.after.del(),
+            Cleanup::DelWithoutNetns => self.after.clone().netns("").del(),
             Cleanup::Gc => {
                 let unset = |at: Attachment, key| at.with_key(key, Value::Null);
                 // A runtime has neither for GC.
-                let network = ["prevResult", "runtimeConfig"].into_iter().fold(self.container.at.clone(), unset);
-                let done = network.gc(&[]).silence();
-                self.outcome.note(What::Left, done);
-                // The container's namespace may be taken to be gone.
-                let host = same(&self.before.host, &self.stage.snapshot(), "nothing left after GC");
-                self.outcome.note(What::Left, host);
+                ["prevResult", "runtimeConfig"].into_iter().fold(self.container.at.clone(), unset).gc(&[])
             }
+        };
+        self.outcome.note(What::Left, done.silence());
+        let expected = format!("nothing left after {}", self.plan.sweep.cleanup);
+        if self.reaches_container() {
+            self.unchanged(What::Left, &expected);
+        } else {
+            let host = same(&self.before.host, &self.stage.snapshot(), &expected);
+            self.outcome.note(What::Left, host);
         }
+    }
+
+    /// Whether what cleans up knows the container's namespace; otherwise it may be taken to be gone.
+    fn reaches_container(&self) -> bool {
+        self.plan.sweep.cleanup == Cleanup::Del
     }
 
     /// The same attachment can be made again, and goes without a trace.
@@ -175,7 +180,7 @@ impl Attempt<'_> {
         if !self.outcome.is_clean() {
             return;
         }
-        if self.plan.sweep.cleanup == Cleanup::Gc {
+        if !self.reaches_container() {
             let done = self.after.del().silence();
             self.outcome.note(What::Left, done);
         }
@@ -196,7 +201,8 @@ impl Attempt<'_> {
         let host = self.before.host.diff(&self.stage.snapshot());
         let container = self.before.container.diff(&self.container.ns.snapshot());
         let container = Some(container).filter(|diff| diff != self.stays).unwrap_or_default();
-        let inside = container.lines().map(|line| format!("in the container: {line}\n")).collect::<String>();
-        self.outcome.note(kind, demand(host.is_empty() && inside.is_empty(), expected, host + &inside));
+        let inside = container.lines().flat_map(|line| ["in the container: ", line, "\n"]);
+        let changes: String = [host.as_str()].into_iter().chain(inside).collect();
+        self.outcome.note(kind, demand(changes.is_empty(), expected, changes));
     }
 }

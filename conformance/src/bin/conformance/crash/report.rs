@@ -144,12 +144,12 @@ fn tell(text: &mut String, plugin: &str, Group { example, points }: &Group<'_>) 
 fn table(text: &mut String, report: &Report) {
     let _ = writeln!(
         text,
-        "{:12} {:9} {:11} {:7} {:>6} {:>6} {:>9} {:>6} {:>6}",
+        "{:12} {:9} {:11} {:17} {:>6} {:>6} {:>9} {:>6} {:>6}",
         "plugin", "operation", "fault", "cleanup", "points", "left", "by itself", "answer", "broken"
     );
     for row in &report.rows {
         let Sweep { operation, fault, cleanup } = row.sweep;
-        let _ = write!(text, "{:12} {operation:9} {fault:11} {cleanup:7} {:6}", report.subject.name, row.points);
+        let _ = write!(text, "{:12} {operation:9} {fault:11} {cleanup:17} {:6}", report.subject.name, row.points);
         for (what, width) in [(What::Left, 6), (What::Itself, 9), (What::Answer, 6), (What::Broken, 6)] {
             let _ = write!(text, " {:width$}", row.count(what));
         }

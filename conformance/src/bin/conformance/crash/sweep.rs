@@ -3,6 +3,7 @@
 use super::outcome::{Outcome, What};
 use super::plan::{Cleanup, ERRNOS, Kind, Operation, Plan, Queue, Sweep, errno};
 use super::report::{self, Report, Row};
+use super::tracer::Errno;
 use super::worker;
 use crate::cli;
 use crate::subject::Subject;
@@ -18,12 +19,13 @@ const BROKEN: usize = 10;
 
 /// Runs what the command line asks for and prints the report.
 pub fn run(options: &cli::Crash) -> Result<ExitCode, String> {
-    let jobs = options.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
+    let jobs = options.jobs.unwrap_or_else(suite::default_jobs).max(1);
+    let errnos = errnos(&options.errnos)?;
     let mut reports = Vec::new();
     for subject in suite::probed(suite::subjects(&options.plugins)?, jobs) {
         works(&subject)?;
         let start = Instant::now();
-        let rows = sweep(&subject, options, jobs)?;
+        let rows = sweep(&subject, options, sweeps(&subject, options, &errnos), jobs)?;
         reports.push(Report { subject, rows, time: start.elapsed() });
     }
     let text = match options.format {
@@ -43,25 +45,28 @@ fn works(subject: &Subject) -> Result<(), String> {
     }
 }
 
-/// What a plugin is put through.
-fn sweeps(subject: &Subject, options: &cli::Crash) -> Result<Vec<Sweep>, String> {
-    let errnos = options.errnos.iter().map(|name| errno(name).map_err(|e| format!("--errno {name}: {e}")));
-    let mut errnos = errnos.collect::<Result<Vec<_>, _>>()?;
-    if errnos.is_empty() {
-        errnos.extend(ERRNOS);
+fn errnos(names: &[String]) -> Result<Vec<Errno>, String> {
+    if names.is_empty() {
+        return Ok(ERRNOS.into());
     }
+    names.iter().map(|name| errno(name).map_err(|e| format!("--errno {name}: {e}"))).collect()
+}
+
+/// What a plugin is put through.
+fn sweeps(subject: &Subject, options: &cli::Crash, errnos: &[Errno]) -> Vec<Sweep> {
     let operations = options.operation.map_or(vec![Operation::Add, Operation::Del], |operation| vec![operation]);
     let kinds = options.fault.map_or(vec![Kind::Kill, Kind::KillPlugin, Kind::Error], |kind| vec![kind]);
-    let cleanups = options.cleanup.map_or(vec![Cleanup::Del, Cleanup::Gc], |cleanup| vec![cleanup]);
+    let cleanups =
+        options.cleanup.map_or(vec![Cleanup::Del, Cleanup::DelWithoutNetns, Cleanup::Gc], |cleanup| vec![cleanup]);
     let mut sweeps = Vec::new();
     for operation in operations {
-        for fault in kinds.iter().flat_map(|kind| kind.faults(&errnos)) {
+        for fault in kinds.iter().flat_map(|kind| kind.faults(errnos)) {
             // GC came with 1.1.0.
-            let possible = cleanups.iter().filter(|cleanup| **cleanup == Cleanup::Del || subject.newest() == "1.1.0");
+            let possible = cleanups.iter().filter(|cleanup| **cleanup != Cleanup::Gc || subject.newest() == "1.1.0");
             sweeps.extend(possible.map(|cleanup| Sweep { operation, fault, cleanup: *cleanup }));
         }
     }
-    Ok(sweeps)
+    sweeps
 }
 
 /// What the workers share.
@@ -73,8 +78,7 @@ struct Board {
     shows: bool,
 }
 
-fn sweep(subject: &Subject, options: &cli::Crash, jobs: usize) -> Result<Vec<Row>, String> {
-    let sweeps = sweeps(subject, options)?;
+fn sweep(subject: &Subject, options: &cli::Crash, sweeps: Vec<Sweep>, jobs: usize) -> Result<Vec<Row>, String> {
     let rows = sweeps.iter().copied().map(Row::new).collect();
     let queue = Queue::new(sweeps, options.every.max(1), options.offset);
     let shows = io::stderr().is_terminal();

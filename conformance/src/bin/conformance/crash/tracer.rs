@@ -144,11 +144,6 @@ impl Fault {
 }
 
 impl Traced {
-    /// How many points there are for a fault, if no other run makes more calls than this one.
-    pub fn points(&self, fault: Fault) -> usize {
-        self.calls.iter().filter(|call| fault.counts(call)).count()
-    }
-
     /// Whether the program itself had asked for its input, before the point if there was one.
     ///
     /// What comes before is its loader's and its language's: no plugin can answer for that.

@@ -7,7 +7,7 @@ pub mod text;
 
 use crate::case::Failure;
 use crate::cases::Entry;
-use crate::expected::Expected;
+use crate::expected::{self, Expected};
 use crate::requirement::Level;
 use crate::subject::Subject;
 use crate::worker::Outcome;
@@ -65,10 +65,9 @@ impl Report {
         for plugin in &self.plugins {
             for (entry, outcome) in &plugin.cases {
                 let key = (plugin.subject.name.clone(), entry.id.clone());
-                let known = expected.contains_key(&key);
-                let what = match (outcome.failure().is_some(), known) {
-                    (true, false) => "fails, but is not expected to",
-                    (false, true) => "is expected to fail, but does not",
+                let what = match (outcome.failure().is_some(), expected.get(&key)) {
+                    (true, None) => "fails, but is not expected to",
+                    (false, Some(reason)) if !expected::may_pass(reason) => "is expected to fail, but does not",
                     _ => continue,
                 };
                 surprises.insert((key.0, key.1, what));

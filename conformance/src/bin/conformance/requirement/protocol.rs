@@ -57,6 +57,7 @@ pub(super) const TABLE: &[Requirement] = &[
     reference("2.15c", "P", "An optional key with the value `null` is the same as an absent one."),
     reference("2.15d", "P", "Of a key that is there twice, the last one counts."),
     reference("2.15e", "P", "A known key with a value of the wrong JSON type is an error."),
+    must("2.15f", "P", "White space between tokens and escapes in texts make no difference: stdin is JSON."),
     must("2.16a", "P", "A command that succeeds exits with status 0."),
     must("2.16b", "P", "A command that fails exits with another status than 0, and is not ended by a signal."),
     must("2.17a", "P", "A successful ADD prints one result object on stdout and nothing else."),

@@ -1,8 +1,9 @@
 //! Results that are odd, empty or broken: they do no harm.
 
-use super::{hands_on, hands_on_or_refuses, prev_of, push, settles};
+use super::{hands_on, hands_on_or_refuses, prev_of, push};
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::Demands;
+use crate::effect::settled;
 use crate::stage::{Container, Stage};
 use crate::told::{items, text};
 use serde_json::{Value, json};
@@ -70,7 +71,7 @@ fn unknown_keys(stage: &Stage) -> Verdict {
             entry["unknown"] = strange.clone();
         }
     }
-    hands_on(&container, &prev).map(drop)
+    hands_on(&container, &prev)
 }
 
 /// The configuration without `prevResult`.
@@ -84,22 +85,21 @@ fn alone(container: &Container) -> Value {
 
 fn none(stage: &Stage) -> Verdict {
     let container = stage.container("c1");
-    settles(&container.at.call("ADD").stdin(alone(&container)).run())
+    settled(&container.at.call("ADD").stdin(alone(&container)).run()).map(drop)
 }
 
 fn null(stage: &Stage) -> Verdict {
     let (one, other) = (stage.container("c1"), stage.container("c2"));
     let absent = one.at.call("ADD").stdin(alone(&one)).run();
-    settles(&absent)?;
+    let success = settled(&absent)?;
     let null = other.at.with_prev(&Value::Null).add();
-    settles(&null)?;
-    let what = if absent.status.success() { "success" } else { "failure" };
-    null.demand(null.status.success() == absent.status.success(), &format!("{what}, as without `prevResult`"))
+    let what = if success { "success" } else { "failure" };
+    null.demand(settled(&null)? == success, &format!("{what}, as without `prevResult`"))
 }
 
 fn empty(stage: &Stage) -> Verdict {
     for (id, prev) in [json!({}), json!({ "cniVersion": stage.version() })].into_iter().enumerate() {
-        settles(&stage.container(&format!("c{id}")).at.with_prev(&prev).add())?;
+        settled(&stage.container(&format!("c{id}")).at.with_prev(&prev).add())?;
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ fn null_lists(stage: &Stage) -> Verdict {
     let mut prev = prev_of(&container);
     prev["routes"] = Value::Null;
     prev["dns"] = json!({ "nameservers": null, "search": ["a.test"], "options": null });
-    hands_on(&container, &prev).map(drop)
+    hands_on(&container, &prev)
 }
 
 fn empty_gateway(stage: &Stage) -> Verdict {
@@ -133,7 +133,7 @@ fn empty_gateway(stage: &Stage) -> Verdict {
         ip["gateway"] = "".into();
     }
     push(&mut prev, "routes", vec![json!({ "dst": "192.0.2.0/24", "gw": "" })]);
-    hands_on(&container, &prev).map(drop)
+    hands_on(&container, &prev)
 }
 
 fn index_out_of_range(stage: &Stage) -> Verdict {

@@ -1,6 +1,6 @@
 //! Plugins that need no other before them, behind one.
 
-use super::{KEPT, lost, push};
+use super::{kept, push};
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::Demands;
 use crate::layout;
@@ -54,7 +54,7 @@ fn handed_on(stage: &Stage, version: &'static str) -> Verdict {
     let prev = prev(stage, &container, version);
     let output = container.at.with_prev(&prev).add();
     let result = output.result()?;
-    output.demand_none(lost(&container, &prev, &result), KEPT)?;
+    kept(&container, &prev, &output)?;
     if kind == Some(Kind::Interface) {
         let links = items(&result["interfaces"]);
         let own = links.iter().position(|link| link["name"] == "eth0" && link["sandbox"] == netns.as_str());

@@ -1,6 +1,6 @@
 //! Results of another version than the configuration's.
 
-use super::{KEPT, hands_on, lost, prev_of};
+use super::{hands_on, kept, prev_of};
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::Demands;
 use crate::layout;
@@ -44,7 +44,7 @@ fn without_version(stage: &Stage, version: &'static str) -> Verdict {
     if let Some(keys) = prev.as_object_mut() {
         keys.retain(|key, _| key != "cniVersion");
     }
-    hands_on(&container, &prev).map(drop)
+    hands_on(&container, &prev)
 }
 
 fn same_layout(stage: &Stage, version: &'static str) -> Verdict {
@@ -80,7 +80,7 @@ fn other_layout(stage: &Stage, version: &'static str) -> Verdict {
         let result = output.result()?;
         // What the older of the two versions has.
         let common = if version < *other { layout::convert(&newest(&container), version) } else { prev };
-        output.demand_none(lost(&container, &common, &result), KEPT)?;
+        kept(&container, &common, &output)?;
         output.demand(result["cniVersion"] == version, &format!("{version} as `cniVersion`"))?;
         let right = items(&result["ips"]).iter().all(|ip| is_of(ip, version));
         output.demand(right, "`version` in each address until 0.4.0, and not later")?;

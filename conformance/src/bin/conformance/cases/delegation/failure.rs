@@ -1,14 +1,12 @@
 //! A delegate that fails, or is not there.
 
-use crate::case::{Case, Needs, Stop, Verdict};
+use super::DELEGATING;
+use crate::case::{Case, Stop, Verdict};
 use crate::demand::{Demands, demand, same};
 use crate::recorder::{Delegated, Recorder};
 use crate::stage::Stage;
 use crate::stub::Answer;
-use serde_json::json;
 use testkit::Output;
-
-const DELEGATING: Needs = Needs::Delegating;
 
 pub const CASES: &[Case] = &[
     Case::once("delegation::error_add", "4.5e", DELEGATING, "ADD fails when that of the delegate does", error_add),
@@ -135,60 +133,11 @@ pub const CASES: &[Case] = &[
         error_del_again_left,
     ),
     Case::once(
-        "delegation::missing_add",
-        "1.23a",
+        "delegation::killed_plugin",
+        "2.24a 4.5a",
         DELEGATING,
-        "ADD fails when the delegate is not installed",
-        missing_add,
-    ),
-    Case::once(
-        "delegation::missing_add_left",
-        "3.12a 1.23a",
-        DELEGATING,
-        "ADD without its delegate leaves nothing behind",
-        missing_add_left,
-    ),
-    Case::once(
-        "delegation::missing_check",
-        "3.25b",
-        DELEGATING,
-        "CHECK fails when the delegate is not installed",
-        missing_check,
-    ),
-    Case::once(
-        "delegation::missing_del",
-        "4.11c",
-        DELEGATING,
-        "DEL fails when the delegate is not installed",
-        missing_del,
-    ),
-    Case::once(
-        "delegation::missing_del_own",
-        "4.11b 4.11c",
-        DELEGATING,
-        "the interface goes although the delegate is not installed",
-        missing_del_own,
-    ),
-    Case::once(
-        "delegation::missing_del_text",
-        "C.13",
-        DELEGATING,
-        "DEL does not say of a missing delegate what clients take for success",
-        missing_del_text,
-    ),
-    Case::once(
-        "delegation::missing_gc",
-        "3.32 4.5e",
-        DELEGATING,
-        "GC fails when the delegate is not installed",
-        missing_gc,
-    ),
-    Case::once(
-        "delegation::missing_status",
-        "3.37b",
-        DELEGATING,
-        "STATUS fails when the delegate is not installed",
-        missing_status,
+        "DEL behind an ADD that was killed while the delegate ran leaves nothing behind",
+        killed_plugin,
     ),
 ];
 
@@ -303,7 +252,7 @@ fn error_del_own(stage: &Stage) -> Verdict {
     interface_is_gone(&scene)
 }
 
-fn interface_is_gone(scene: &Delegated) -> Verdict {
+pub(super) fn interface_is_gone(scene: &Delegated) -> Verdict {
     let found = scene.interface();
     demand(found.is_none(), "an interface that is gone, although DEL failed for the delegate", format!("{found:?}"))
 }
@@ -341,57 +290,16 @@ fn repeated(recorder: &Recorder<'_>, scene: &Delegated) -> Verdict {
     scene.call("DEL").run().silence()
 }
 
-/// The attachment with a delegate that is nowhere.
-fn without_delegate(mut scene: Delegated) -> Delegated {
-    scene.at = scene.at.with_key("ipam", json!({ "type": "conformance-nowhere" }));
-    scene
-}
-
-fn missing_add(stage: &Stage) -> Verdict {
-    without_delegate(Recorder::new(stage).container("lost")).call("ADD").run().error().map(drop)
-}
-
-fn missing_add_left(stage: &Stage) -> Verdict {
+fn killed_plugin(stage: &Stage) -> Verdict {
     let recorder = Recorder::new(stage);
-    let scene = without_delegate(recorder.container("lost"));
+    let scene = recorder.container("killed");
     let (before, inside) = (recorder.warm_snapshot()?, scene.ns.snapshot());
-    scene.call("ADD").run().error()?;
-    same(&before, &stage.snapshot(), "a host as it was before the ADD that failed")?;
-    same(&inside, &scene.ns.snapshot(), "a container as it was before the ADD that failed")
-}
-
-fn missing_check(stage: &Stage) -> Verdict {
-    missing(stage, "CHECK")?.error().map(drop)
-}
-
-fn missing_del(stage: &Stage) -> Verdict {
-    missing(stage, "DEL")?.error().map(drop)
-}
-
-fn missing_gc(stage: &Stage) -> Verdict {
-    missing(stage, "GC")?.error().map(drop)
-}
-
-fn missing_status(stage: &Stage) -> Verdict {
-    missing(stage, "STATUS")?.error().map(drop)
-}
-
-fn missing(stage: &Stage, command: &str) -> Result<Output, Stop> {
-    Ok(without_delegate(Recorder::new(stage).scene(command)?).call(command).run())
-}
-
-fn missing_del_own(stage: &Stage) -> Verdict {
-    let recorder = Recorder::new(stage);
-    recorder.creates_interface()?;
-    let scene = without_delegate(recorder.scene("DEL")?);
-    scene.call("DEL").run().error()?;
-    interface_is_gone(&scene)
-}
-
-/// A plugin that lets such a DEL succeed says nothing.
-fn missing_del_text(stage: &Stage) -> Verdict {
-    let output = missing(stage, "DEL")?;
-    let taken = ["not found", "no such file or directory"].into_iter().find(|text| output.stdout.contains(text));
-    let expected = format!("an error without {:?}, which clients take for success", taken.unwrap_or_default());
-    output.demand(taken.is_none(), &expected)
+    scene.answer(Answer { kills_caller: true, ..Answer::default() });
+    let killed = scene.call("ADD").run();
+    killed.demand(killed.status.code().is_none(), "a plugin that is killed while it waits for its delegate")?;
+    recorder.stub.forget();
+    scene.call("DEL").run().silence()?;
+    recorder.ran_once("DEL")?;
+    same(&before, &stage.snapshot(), "a DEL that leaves nothing of an ADD that was killed")?;
+    same(&inside, &scene.ns.snapshot(), "a DEL that leaves nothing in the container of an ADD that was killed")
 }

@@ -1,6 +1,7 @@
 //! Which delegate it is: `ipam.type`, `CNI_PATH`, and no delegate at all.
 
-use crate::case::{Case, Needs, Stop, Verdict};
+use super::DELEGATING;
+use crate::case::{Case, Stop, Verdict};
 use crate::demand::{Demands, demand, same};
 use crate::recorder::{Delegated, Recorder, TYPE};
 use crate::stage::{Container, Stage};
@@ -11,8 +12,6 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use testkit::{Output, Plugin};
-
-const DELEGATING: Needs = Needs::Delegating;
 
 pub const CASES: &[Case] = &[
     Case::once(

@@ -1,14 +1,13 @@
 //! Which command runs which of the delegate's, and when.
 
-use crate::case::{Case, Needs, Stop, Verdict};
+use super::DELEGATING;
+use crate::case::{Case, Stop, Verdict};
 use crate::demand::{Demands, demand, same};
 use crate::recorder::Recorder;
 use crate::stage::Stage;
 use crate::stub::Answer;
 use serde_json::{Value, json};
 use std::fs;
-
-const DELEGATING: Needs = Needs::Delegating;
 
 pub const CASES: &[Case] = &[
     Case::once(

@@ -1,14 +1,13 @@
 //! What the delegate gets: environment and configuration.
 
-use crate::case::{Case, Needs, Stop, Verdict};
+use super::DELEGATING;
+use crate::case::{Case, Stop, Verdict};
 use crate::demand::{Demands, demand};
 use crate::recorder::{Delegated, Recorder};
 use crate::stage::Stage;
 use crate::stub::{Answer, Recorded};
 use serde_json::{Value, json};
 use testkit::{Output, Plugin};
-
-const DELEGATING: Needs = Needs::Delegating;
 
 pub const CASES: &[Case] = &[
     Case::once(

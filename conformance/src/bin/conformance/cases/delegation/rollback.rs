@@ -1,6 +1,7 @@
 //! ADDs that fail at the delegate or behind it: what it has handed out goes back, and nothing else is left either.
 
-use crate::case::{Case, Needs, Stop, Verdict};
+use super::DELEGATING;
+use crate::case::{Case, Stop, Verdict};
 use crate::demand::{Demands, same};
 use crate::layout;
 use crate::recorder::{Delegated, Recorder};
@@ -8,8 +9,6 @@ use crate::stage::Stage;
 use crate::stub::Answer;
 use serde_json::{Value, json};
 use testkit::{Output, Stdout};
-
-const DELEGATING: Needs = Needs::Delegating;
 
 pub const CASES: &[Case] = &[
     Case::once(

@@ -130,7 +130,7 @@ fn addresses(stage: &Stage, version: &'static str) -> Verdict {
     let done = attach(stage, version)?;
     let entries = address_entries(&done.result);
     let entries = entries.ok_or_else(|| done.output.failed("objects in `ips`, or as `ip4` and `ip6`"))?;
-    let good = |(family, ip): &(Option<bool>, &Map<String, Value>)| {
+    let good = |(family, ip): &AddressEntry<'_>| {
         let (address, _) = ip.get("address").or_else(|| ip.get("ip")).and_then(|address| cidr(text(address)))?;
         let gateway = ip.get("gateway").is_none_or(|gateway| text(gateway).parse::<IpAddr>().is_ok());
         let index = ip.get("interface").is_none_or(|index| index.is_i64() || index.is_u64());
@@ -275,8 +275,11 @@ fn newer_keys(stage: &Stage) -> Verdict {
     if looked { Ok(()) } else { Err(Stop::skip("lists no version from 0.3.0 to 0.4.0")) }
 }
 
-/// The entries of `ips`, or `ip4` and `ip6`, with the family that the place demands; None if they are not objects.
-fn address_entries(result: &Value) -> Option<Vec<(Option<bool>, &Map<String, Value>)>> {
+/// An entry of `ips`, or `ip4` or `ip6`; whether its place is one for IPv4, if that matters.
+type AddressEntry<'a> = (Option<bool>, &'a Map<String, Value>);
+
+/// The entries of `ips`, and `ip4` and `ip6`; None if they are not objects.
+fn address_entries(result: &Value) -> Option<Vec<AddressEntry<'_>>> {
     let ips = list(result, "ips")?.into_iter().map(|ip| (None, ip));
     let old = [("ip4", true), ("ip6", false)].into_iter().filter_map(|(key, v4)| Some((Some(v4), result.get(key)?)));
     let old = old.map(|(v4, ip)| Some((v4, ip.as_object()?))).collect::<Option<Vec<_>>>()?;

@@ -233,7 +233,7 @@ fn linked_netns(stage: &Stage) -> Verdict {
     as_given(stage, |path| symlink(path, &link).map(|()| link.display().to_string()))
 }
 
-/// ADD with CNI_NETNS in another spelling.
+/// ADD with `CNI_NETNS` in another spelling.
 fn as_given(stage: &Stage, spell: impl Fn(&str) -> io::Result<String>) -> Verdict {
     if ![Some(Kind::Interface), Some(Kind::Other)].contains(&stage.subject.facts.kind) {
         return Err(Stop::skip("tells no interface of its own in the container"));

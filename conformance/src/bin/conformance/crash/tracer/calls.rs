@@ -69,8 +69,8 @@ const OLDER: &[(libc::c_long, &str, Class)] = table! {
 const OLDER: &[(libc::c_long, &str, Class)] = &[];
 
 /// What is known of the system call of this number.
-pub fn find(number: i64) -> Option<(&'static str, Class)> {
-    let known = COMMON.iter().chain(OLDER).find(|(known, _, _)| i64::from(*known) == number);
+pub fn find(number: libc::c_long) -> Option<(&'static str, Class)> {
+    let known = COMMON.iter().chain(OLDER).find(|(known, _, _)| *known == number);
     known.map(|(_, name, class)| (*name, *class))
 }
 

@@ -1,6 +1,7 @@
 //! The registers of a process that is stopped where it enters or leaves a system call.
 
 use nix::errno::Errno;
+use nix::libc::c_long;
 use nix::unistd::Pid;
 
 pub use machine::{fail, request, skip};
@@ -12,7 +13,7 @@ pub const CAN_FAIL: bool = cfg!(target_arch = "x86_64");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The number of the system call.
-    pub number: i64,
+    pub number: c_long,
     /// Its first argument: for most the file descriptor.
     pub first: u64,
 }

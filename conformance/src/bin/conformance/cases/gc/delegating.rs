@@ -1,0 +1,65 @@
+//! GC of a plugin that has a delegate.
+
+use super::{KEY, are_gone, links};
+use crate::case::{Case, Needs, Verdict};
+use crate::demand::{Demands, same};
+use crate::recorder::Recorder;
+use crate::stage::Stage;
+use crate::stub::Answer;
+use serde_json::json;
+
+pub const CASES: &[Case] = &[
+    Case::once("gc::killed_add", "3.29a", Needs::Delegating, "what an ADD that was killed has left goes", killed_add),
+    Case::once(
+        "gc::goes_on",
+        "3.31a",
+        Needs::Delegating,
+        "GC removes what is the plugin's own although the delegate's GC fails",
+        goes_on,
+    ),
+    Case::once(
+        "gc::tells_errors",
+        "3.31b",
+        Needs::Delegating,
+        "GC tells the error of the delegate's, once",
+        tells_errors,
+    ),
+];
+
+/// The delegate kills the plugin that runs it, when that has made what it makes before.
+fn killed_add(stage: &Stage) -> Verdict {
+    let recorder = Recorder::new(stage);
+    let (before, links) = (recorder.warm_snapshot()?, links(stage));
+    let scene = recorder.container("killed");
+    scene.answer(Answer { kills_caller: true, ..Answer::default() });
+    let killed = scene.call("ADD").run();
+    killed.demand(killed.status.code().is_none(), "a plugin that is killed while it waits for its delegate")?;
+    let call = scene.call("GC").stdin(scene.at.with_key(KEY, json!([])).conf());
+    scene.ns.remove();
+    are_gone(stage, links);
+    call.run().silence()?;
+    same(&before, &stage.snapshot(), "a GC that removes what an ADD has left that was killed")
+}
+
+fn goes_on(stage: &Stage) -> Verdict {
+    let recorder = Recorder::new(stage);
+    let (before, links) = (recorder.warm_snapshot()?, links(stage));
+    let scene = recorder.container("gone");
+    scene.add().result()?;
+    recorder.stub.answer("GC", Answer::error(113, "out of luck", ""));
+    let call = scene.call("GC").stdin(scene.at.with_key(KEY, json!([])).conf());
+    scene.ns.remove();
+    are_gone(stage, links);
+    call.run().error()?;
+    same(&before, &stage.snapshot(), "a GC that removes what is the plugin's own, although it failed for the delegate")
+}
+
+fn tells_errors(stage: &Stage) -> Verdict {
+    let recorder = Recorder::new(stage);
+    let mut scene = recorder.container("none");
+    recorder.stub.answer("GC", Answer::error(113, "conformance is out of luck", ""));
+    scene.at = scene.at.with_key(KEY, json!([]));
+    let output = scene.call("GC").run();
+    output.error()?;
+    output.demand(output.stdout.contains("conformance is out of luck"), "an error that tells that of the delegate")
+}

@@ -1,0 +1,120 @@
+//! The plugins under test, each with a configuration that works and that uses as many keys as go together.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// A plugin and what its calls need to work.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The configuration, whose `type` names the plugin.
+    pub conf: Value,
+    /// What has to be on the host, as a shell script.
+    pub host: &'static str,
+    /// What has to be in the container.
+    pub container: &'static str,
+}
+
+/// Makes a subject that keeps its files below a directory.
+pub type Maker = fn(&Path) -> Subject;
+
+pub fn bridge(dir: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "bridge", "bridge": "cni0", "isGateway": true,
+        "isDefaultGateway": true, "forceAddress": false, "ipMasq": true, "ipMasqBackend": "nftables", "mtu": 1400,
+        "hairpinMode": true, "promiscMode": false, "portIsolation": true, "macspoofchk": true, "vlan": 0,
+        "preserveDefaultVlan": false, "enabledad": false, "disableContainerInterface": false,
+        "dns": { "nameservers": ["10.88.0.1"], "domain": "a.org", "search": ["b.org"], "options": ["rotate"] },
+        "args": { "cni": { "mac": "02:00:00:00:00:05", "ips": ["10.88.0.9"] } },
+        "capabilities": { "mac": true, "ips": true },
+        "runtimeConfig": { "mac": "02:00:00:00:00:06", "ips": ["fd88::9/64"] },
+        "ipam": ipam(dir),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: "", container: "" }
+}
+
+pub fn host_local(dir: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "host-local", "ipam": ipam(dir),
+        "args": { "cni": { "ips": ["10.88.0.9"] } },
+        "runtimeConfig": { "ips": ["fd88::9/64"], "ipRanges": [[{ "subnet": "10.99.0.0/28", "rangeStart": "10.99.0.4",
+            "rangeEnd": "10.99.0.9", "gateway": "10.99.0.1", "exclude": ["10.99.0.5/32"] }]] },
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: "", container: "" }
+}
+
+pub fn loopback(_: &Path) -> Subject {
+    let conf = json!({ "cniVersion": "1.1.0", "name": "net", "type": "loopback" });
+    Subject { conf, host: "", container: "" }
+}
+
+pub fn portmap(_: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "portmap", "snat": true, "masqAll": false, "backend": "nftables",
+        "conditionsV4": ["ip", "saddr", "{ 192.0.2.0/24, 198.51.100.7 }", "iifname != \"eth1\""],
+        "conditionsV6": ["meta mark != 5"],
+        "runtimeConfig": { "portMappings": [
+            { "hostPort": 8080, "containerPort": 80, "protocol": "tcp" },
+            { "hostPort": 5353, "containerPort": 53, "protocol": "UDP", "hostIP": "10.88.0.1" },
+            { "HostPort": 9, "ContainerPort": 9, "Protocol": "sctp", "HostIP": "::" }
+        ] },
+        "prevResult": { "cniVersion": "1.1.0",
+            "interfaces": [{ "name": "veth0" }, { "name": "eth0", "sandbox": "/run/netns/container" }],
+            "ips": [{ "interface": 1, "address": "10.88.0.2/24" }, { "address": "fd88::2/64" }] },
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject {
+        conf,
+        host: "ip link add cni0 type bridge; ip link set cni0 up
+            ip addr add 10.88.0.1/24 dev cni0; ip addr add fd88::1/64 dev cni0 nodad
+            ip link add veth0 type veth peer name eth0 netns container; ip link set veth0 up master cni0",
+        container: "ip link set eth0 up; ip addr add 10.88.0.2/24 dev eth0; ip addr add fd88::2/64 dev eth0 nodad",
+    }
+}
+
+/// The result of an ADD in the layout of `version`: a bridge with one container.
+pub fn result(version: &str) -> Value {
+    let routes = json!([{ "dst": "0.0.0.0/0", "gw": "10.88.0.1" }, { "dst": "fd99::/64", "gw": "fd88::1" }]);
+    let dns = json!({ "nameservers": ["10.88.0.1"], "search": ["example.org"] });
+    if version < "0.3.0" {
+        return json!({ "cniVersion": version, "dns": dns,
+            "ip4": { "ip": "10.88.0.2/24", "gateway": "10.88.0.1", "routes": [{ "dst": "0.0.0.0/0" }] },
+            "ip6": { "ip": "fd88::2/64", "gateway": "fd88::1", "routes": [{ "dst": "::/0", "gw": "fd88::1" }] } });
+    }
+    let mut result = json!({ "cniVersion": version, "routes": routes, "dns": dns,
+        "interfaces": [
+            { "name": "cni0", "mac": "02:00:00:00:00:01" }, { "name": "veth0", "mac": "02:00:00:00:00:02" },
+            { "name": "eth0", "mac": "02:00:00:00:00:03", "sandbox": "/run/netns/container" }],
+        "ips": [
+            { "interface": 2, "address": "10.88.0.2/24", "gateway": "10.88.0.1" },
+            { "interface": 2, "address": "fd88::2/64", "gateway": "fd88::1" }] });
+    if version < "1.0.0" {
+        result["ips"][0]["version"] = "4".into();
+        result["ips"][1]["version"] = "6".into();
+    }
+    if version == "1.1.0" {
+        result["interfaces"][2]["mtu"] = 1400.into();
+        result["interfaces"][2]["socketPath"] = "/run/socket".into();
+        result["interfaces"][2]["pciID"] = "0000:04:00.5".into();
+        let attributes =
+            json!({ "dst": "10.7.0.0/16", "mtu": 1300, "advmss": 1200, "priority": 5, "table": 9, "scope": 0 });
+        result["routes"].as_array_mut().unwrap().push(attributes);
+    }
+    result
+}
+
+fn ipam(dir: &Path) -> Value {
+    json!({
+        "type": "host-local", "dataDir": dir,
+        "ranges": [
+            [{ "subnet": "10.88.0.0/24", "rangeStart": "10.88.0.2", "rangeEnd": "10.88.0.200", "gateway": "10.88.0.1" },
+             { "subnet": "10.89.0.0/16", "exclude": ["10.89.0.128/25"] }],
+            [{ "subnet": "fd88::/64" }]],
+        "exclude": ["10.88.0.100", "fd88::1:0/112"],
+        "routes": [{ "dst": "0.0.0.0/0" }, { "dst": "10.7.0.0/16", "gw": "10.88.0.1", "mtu": 1300, "advmss": 1200,
+            "priority": 5, "table": 100, "scope": 0 }, { "dst": "fd99::/64" }],
+        "resolvConf": "/etc/resolv.conf"
+    })
+}
