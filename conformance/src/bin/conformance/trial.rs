@@ -10,24 +10,19 @@ use crate::stage::Stage;
 use serde_json::{Value, json};
 use testkit::{Attachment, Output, Plugin};
 
-/// The commands, and the first version of the specification that has each.
+/// The commands but VERSION, in the order of an attachment's life, and the first version of the specification that has each.
 const COMMANDS: [(&str, &str); 5] =
-    [("ADD", "0.1.0"), ("DEL", "0.1.0"), ("CHECK", "0.4.0"), ("GC", "1.1.0"), ("STATUS", "1.1.0")];
+    [("ADD", "0.1.0"), ("CHECK", "0.4.0"), ("STATUS", "1.1.0"), ("GC", "1.1.0"), ("DEL", "0.1.0")];
 
 /// The first version of the specification that has error codes 4 to 7.
 const CODES_4_TO_7: &str = "1.0.0";
-
-/// The commands that the plugin knows according to the versions that it lists, without VERSION.
-pub fn commands(stage: &Stage) -> impl Iterator<Item = &'static str> {
-    let newest = stage.version();
-    COMMANDS.into_iter().filter(move |(_, since)| *since <= newest).map(|(command, _)| command)
-}
 
 /// A call to be changed.
 #[derive(Debug)]
 pub struct Trial<'a> {
     stage: &'a Stage,
-    command: &'static str,
+    /// `CNI_COMMAND`.
+    pub command: &'static str,
     /// The attachment; its configuration is complete for the command.
     pub at: Attachment,
 }
@@ -49,12 +44,24 @@ impl<'a> Trial<'a> {
             return Err(Stop::skip(format!("{command} needs version {since}, which the plugin does not list")));
         }
         let at = stage.container(&format!("c{}", stage.count() + 1)).at;
-        let at = match command {
-            "CHECK" if stage.subject.works() => at.with_prev(&at.add().result()?),
-            "GC" => at.with_key("cni.dev/valid-attachments", json!([])),
-            _ => at,
-        };
-        Ok(Self { stage, command, at })
+        let at = if command == "CHECK" && stage.subject.works() { at.with_prev(&at.add().result()?) } else { at };
+        Ok(Self { stage, command, at: complete(at, command) })
+    }
+
+    /// Tests each command that the plugin has, according to the versions that it lists: first ADD for a container, then the
+    /// others for one that is attached, if the configuration works.
+    pub fn each(stage: &'a Stage, test: impl Fn(&Self) -> Verdict) -> Verdict {
+        test(&Self::of(stage, "ADD")?)?;
+        let others = Self::of(stage, if stage.version() < "0.4.0" { "DEL" } else { "CHECK" })?.at;
+        for (command, _) in COMMANDS.into_iter().filter(|(name, since)| *name != "ADD" && *since <= stage.version()) {
+            test(&Self { stage, command, at: complete(others.clone(), command) })?;
+        }
+        Ok(())
+    }
+
+    /// Another command for the same container, whatever has happened to it.
+    pub fn instead(&self, command: &'static str) -> Self {
+        Self { stage: self.stage, command, at: complete(self.at.clone(), command) }
     }
 
     /// The unchanged call.
@@ -150,6 +157,11 @@ impl Refused<'_> {
     fn msg(&self) -> &str {
         self.error["msg"].as_str().unwrap_or_default()
     }
+}
+
+/// The attachment with what the command wants in its configuration.
+fn complete(at: Attachment, command: &str) -> Attachment {
+    if command == "GC" { at.with_key("cni.dev/valid-attachments", json!([])) } else { at }
 }
 
 /// The configuration without a key.

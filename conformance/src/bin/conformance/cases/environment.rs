@@ -3,7 +3,7 @@
 use crate::case::{Case, Needs, Verdict};
 use crate::demand::Demands;
 use crate::stage::Stage;
-use crate::trial::{Trial, commands};
+use crate::trial::Trial;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use testkit::Plugin;
@@ -78,12 +78,10 @@ const MALFORMED: [&str; 4] = ["../a b\n", "an/interface:name much too long", "/n
 
 /// Every command with variables that are not its business.
 fn with_variables(stage: &Stage, variables: &[(&str, &OsStr)]) -> Verdict {
-    for command in commands(stage) {
-        let trial = Trial::of(stage, command)?;
+    Trial::each(stage, |trial| {
         let call = variables.iter().fold(trial.call(), |call, (name, value)| call.env(name, value));
-        trial.undisturbed(&call)?;
-    }
-    Ok(())
+        trial.undisturbed(&call)
+    })
 }
 
 fn extra(stage: &Stage) -> Verdict {
@@ -120,11 +118,7 @@ fn cni_version(stage: &Stage) -> Verdict {
 }
 
 fn bare(stage: &Stage) -> Verdict {
-    for command in commands(stage) {
-        let trial = Trial::of(stage, command)?;
-        trial.undisturbed(&trial.call().env_remove("PATH").env_remove("HOME"))?;
-    }
-    Ok(())
+    Trial::each(stage, |trial| trial.undisturbed(&trial.call().env_remove("PATH").env_remove("HOME")))
 }
 
 /// Whether they mean anything is the plugin's business.

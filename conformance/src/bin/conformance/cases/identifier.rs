@@ -86,17 +86,17 @@ pub const CASES: &[Case] = &[
         },
     ),
     Case::once("identifier::id_short", "1.32c", Needs::Config, "an ID of one character works", |stage| {
-        ["a", "Z", "0"].into_iter().enumerate().try_for_each(|(n, id)| good_id(stage, n, id))
+        good_ids(stage, &["a", "Z", "0"])
     }),
     Case::once(
         "identifier::id_all_characters",
         "1.32b",
         Needs::Config,
         "an ID may have all that is allowed",
-        |stage| ["a._-Z9", "0-.-_", "a..b"].into_iter().enumerate().try_for_each(|(n, id)| good_id(stage, n, id)),
+        |stage| good_ids(stage, &["a._-Z9", "0-.-_", "a..b"]),
     ),
     Case::once("identifier::id_long", "1.32d", Needs::Config, "an ID of several hundred characters works", |stage| {
-        [128, 230].into_iter().enumerate().try_for_each(|(n, length)| good_id(stage, n, &"c".repeat(length)))
+        good_ids(stage, &["c".repeat(128).as_str(), "c".repeat(230).as_str()])
     }),
     Case::once(
         "identifier::id_long_del",
@@ -115,7 +115,7 @@ pub const CASES: &[Case] = &[
         )
     }),
     Case::once("identifier::ifname_15_bytes", "1.33a", Needs::Config, "a name of 15 bytes works", |stage| {
-        good_ifname(stage, "abcdefghijklmno")
+        good_ifnames(stage, &["abcdefghijklmno"])
     }),
     Case::once("identifier::ifname_dots", "1.33b", Needs::Nothing, "the names . and .. are refused", |stage| {
         bad_ifnames(stage, &[".", ".."])
@@ -137,7 +137,7 @@ pub const CASES: &[Case] = &[
         |stage| bad_ifnames(stage, &["a\u{a0}b", "a\u{2003}b", "a\u{3000}", "a\u{85}b", "\u{2028}"]),
     ),
     Case::once("identifier::ifname_other", "1.33d", Needs::Config, "a name may have other characters", |stage| {
-        ["\u{fc}ber0", "net.1", "a_b-c", "..."].into_iter().try_for_each(|name| good_ifname(stage, name))
+        good_ifnames(stage, &["\u{fc}ber0", "net.1", "a_b-c", "..."])
     }),
     Case::once(
         "identifier::two_networks",
@@ -183,9 +183,10 @@ fn bad_ifnames(stage: &Stage, names: &[&str]) -> Verdict {
     names.iter().try_for_each(|name| trial.refused(&trial.call().ifname(name), &[]).map(drop))
 }
 
-/// A whole life with this ID.
-fn good_id(stage: &Stage, number: usize, id: &str) -> Verdict {
-    life(&stage.container(&format!("ns-{number}")).at.container(id))
+/// A whole life with each of these IDs.
+fn good_ids(stage: &Stage, ids: &[&str]) -> Verdict {
+    let container = stage.container("c");
+    ids.iter().try_for_each(|id| life(&container.at.clone().container(id)))
 }
 
 fn life(at: &Attachment) -> Verdict {
@@ -194,20 +195,23 @@ fn life(at: &Attachment) -> Verdict {
 }
 
 /// A plugin that works on an interface of others needs one of this name.
-fn good_ifname(stage: &Stage, name: &str) -> Verdict {
+fn good_ifnames(stage: &Stage, names: &[&str]) -> Verdict {
     if stage.subject.facts.kind == Some(Kind::Chained) {
         return Err(Stop::skip("works on an interface that is there"));
     }
-    let Container { ns, at } = stage.container(&format!("ns-{}", stage.count()));
-    let at = at.ifname(name);
-    let output = at.add();
-    output.result()?;
-    if stage.subject.facts.kind == Some(Kind::Interface) {
-        let links = ns.json("ip -j link");
-        let there = links.as_array().into_iter().flatten().any(|link| link["ifname"] == name);
-        output.demand(there, &format!("an interface {name:?} in the container"))?;
+    let Container { ns, at } = stage.container("c");
+    for name in names {
+        let at = at.clone().ifname(name);
+        let output = at.add();
+        output.result()?;
+        if stage.subject.facts.kind == Some(Kind::Interface) {
+            let links = ns.json("ip -j link");
+            let there = links.as_array().into_iter().flatten().any(|link| link["ifname"] == *name);
+            output.demand(there, &format!("an interface {name:?} in the container"))?;
+        }
+        at.del().silence()?;
     }
-    at.del().silence()
+    Ok(())
 }
 
 /// ADD and DEL of `own` change nothing for `other`.

@@ -6,7 +6,7 @@ use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::Demands;
 use crate::stage::Stage;
 use crate::stub::Answer;
-use crate::trial::{Trial, commands};
+use crate::trial::Trial;
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::Seek;
@@ -70,10 +70,10 @@ pub const CASES: &[Case] = &[
         documents(stage, &["", "{", "[]", "1", "\"x\"", "true"], &[6], "error unmarshall network config: ")
     }),
     Case::once("skeleton::name_type", "6.10b", Needs::Nothing, "a name that is not text gets code 6", |stage| {
-        each_command(stage, |trial| trial.refused(&trial.with("name", json!(1)), &[6]).map(drop))
+        Trial::each(stage, |trial| trial.refused(&trial.with("name", json!(1)), &[6]).map(drop))
     }),
     Case::once("skeleton::no_name", "6.11a", Needs::Nothing, "a missing name is told", |stage| {
-        each_command(stage, |trial| {
+        Trial::each(stage, |trial| {
             let calls = [trial.without("name"), trial.with("name", json!("")), trial.with("name", Value::Null)];
             calls.iter().try_for_each(|call| trial.refused(call, &[7])?.says("missing network name"))
         })
@@ -82,7 +82,7 @@ pub const CASES: &[Case] = &[
         documents(stage, &["null"], &[7], "")
     }),
     Case::once("skeleton::illegal_name", "6.12", Needs::Nothing, "an illegal name is in the details", |stage| {
-        each_command(stage, |trial| {
+        Trial::each(stage, |trial| {
             let refused = trial.refused(&trial.with("name", json!("a/b")), &[7])?;
             refused.says("invalid characters found in network name")?;
             refused.details("a/b")
@@ -160,17 +160,15 @@ fn says(stage: &Stage, change: fn(Plugin) -> Plugin, msg: &str, details: Option<
 
 fn missing(stage: &Stage) -> Verdict {
     let every = ["CNI_IFNAME", "CNI_CONTAINERID", "CNI_PATH", "CNI_NETNS"];
-    for command in commands(stage) {
-        let trial = Trial::of(stage, command)?;
-        let names = match command {
+    Trial::each(stage, |trial| {
+        let names = match trial.command {
             "ADD" | "CHECK" => "CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH",
             "DEL" => "CNI_CONTAINERID,CNI_IFNAME,CNI_PATH",
             _ => "CNI_PATH",
         };
         let call = every.into_iter().fold(trial.call(), Plugin::env_remove);
-        trial.refused(&call, &[4])?.says(&format!("required env variables [{names}] missing"))?;
-    }
-    Ok(())
+        trial.refused(&call, &[4])?.says(&format!("required env variables [{names}] missing"))
+    })
 }
 
 /// Calls without a command, and with an empty one.
@@ -220,7 +218,7 @@ fn arguments(stage: &Stage) -> Verdict {
     let version = stage.plugin().command("VERSION");
     let (plain, changed) = (version.run(), with_arguments(version).run());
     changed.demand(changed.result()? == plain.result()?, "the same versions as without arguments")?;
-    each_command(stage, |trial| trial.undisturbed(&with_arguments(trial.call())))
+    Trial::each(stage, |trial| trial.undisturbed(&with_arguments(trial.call())))
 }
 
 /// The place in an open file is one for all processes that have it open.
@@ -241,19 +239,15 @@ fn reads_all(stage: &Stage) -> Verdict {
 }
 
 fn documents(stage: &Stage, documents: &[&str], codes: &[u64], msg: &str) -> Verdict {
-    each_command(stage, |trial| {
+    Trial::each(stage, |trial| {
         documents.iter().try_for_each(|text| trial.refused(&trial.call().stdin(*text), codes)?.says(msg))
     })
 }
 
-fn each_command(stage: &Stage, test: impl Fn(&Trial<'_>) -> Verdict) -> Verdict {
-    commands(stage).try_for_each(|command| test(&Trial::of(stage, command)?))
-}
-
 fn incompatible(stage: &Stage) -> Verdict {
     let versions: Vec<_> = stage.subject.facts.versions.iter().map(|version| format!("\"{version}\"")).collect();
-    for command in ["ADD", "DEL"] {
-        let trial = Trial::of(stage, command)?;
+    let add = Trial::of(stage, "ADD")?;
+    for trial in [add.instead("DEL"), add] {
         let refused = trial.refused(&trial.with("cniVersion", json!("99.0.0")), &[1])?;
         refused.says("incompatible CNI versions")?;
         refused.details(&format!("config is \"99.0.0\", plugin supports [{}]", versions.join(" ")))?;
@@ -267,8 +261,8 @@ fn gate(stage: &Stage, command: &'static str, version: &str, text: &str) -> Verd
 }
 
 fn any_case(stage: &Stage) -> Verdict {
-    for [version, name] in [["CNIVersion", "NAME"], ["CNIVERSION", "Name"], ["cniversion", "nAmE"]] {
-        each_command(stage, |trial| {
+    for [version, name] in [["CNIVersion", "NAME"], ["cniversion", "nAmE"]] {
+        Trial::each(stage, |trial| {
             let text = trial.at.conf().to_string().replacen("\"cniVersion\"", &format!("\"{version}\""), 1);
             let text = text.replacen("\"name\"", &format!("\"{name}\""), 1);
             trial.undisturbed(&trial.call().stdin(text.as_str()))

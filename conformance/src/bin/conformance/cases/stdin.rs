@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::stage::Stage;
-use crate::trial::{Trial, commands};
+use crate::trial::Trial;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{PipeWriter, Write, pipe};
@@ -115,15 +115,17 @@ pub const CASES: &[Case] = &[
         Needs::Nothing,
         "a byte order mark, or UTF-16, ends in order",
         |stage| {
-            in_order(stage, |conf| format!("\u{feff}{conf}").into_bytes())?;
-            in_order(stage, |conf| conf.encode_utf16().flat_map(u16::to_le_bytes).collect())
+            let trial = Trial::of(stage, "ADD")?;
+            in_order(&trial, |conf| format!("\u{feff}{conf}").into_bytes())?;
+            in_order(&trial, |conf| conf.encode_utf16().flat_map(u16::to_le_bytes).collect())
         },
     ),
     Case::once("stdin::deep", "2.16b 2.18a", Needs::Nothing, "a hundred thousand levels end in order", |stage| {
+        let trial = Trial::of(stage, "ADD")?;
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        in_order(stage, |conf| conf.replacen('{', &format!("{{\"deep\":{deep},"), 1).into_bytes())?;
-        in_order(stage, |_| "[".repeat(100_000).into_bytes())?;
-        in_order(stage, |_| "{\"a\":".repeat(100_000).into_bytes())
+        in_order(&trial, |conf| conf.replacen('{', &format!("{{\"deep\":{deep},"), 1).into_bytes())?;
+        in_order(&trial, |_| "[".repeat(100_000).into_bytes())?;
+        in_order(&trial, |_| "{\"a\":".repeat(100_000).into_bytes())
     }),
 ];
 
@@ -134,11 +136,7 @@ fn refused(stage: &Stage, stdin: Stdin, codes: &[u64]) -> Verdict {
 
 /// Every command with another stdin of the same meaning.
 fn same_meaning(stage: &Stage, change: impl Fn(&Trial<'_>) -> Plugin) -> Verdict {
-    for command in commands(stage) {
-        let trial = Trial::of(stage, command)?;
-        trial.undisturbed(&change(&trial))?;
-    }
-    Ok(())
+    Trial::each(stage, |trial| trial.undisturbed(&change(trial)))
 }
 
 fn around(stage: &Stage, before: &str, behind: &str) -> Verdict {
@@ -201,8 +199,7 @@ fn directory(stage: &Stage, command: &'static str) -> Verdict {
     trial.refused(&trial.call().stdin(directory), &[5]).map(drop)
 }
 
-fn in_order(stage: &Stage, change: impl Fn(&str) -> Vec<u8>) -> Verdict {
-    let trial = Trial::of(stage, "ADD")?;
+fn in_order(trial: &Trial<'_>, change: impl Fn(&str) -> Vec<u8>) -> Verdict {
     trial.orderly(&trial.call().stdin(change(&trial.at.conf().to_string())).run())
 }
 
@@ -211,8 +208,8 @@ fn not_utf8(stage: &Stage) -> Verdict {
     let put = |conf: &str, key: &[u8]| {
         [b"{\"", key, b"\":\"a\xff\",", conf.strip_prefix('{').unwrap_or_default().as_bytes()].concat()
     };
-    in_order(stage, |conf| put(conf, b"unknown"))?;
     let trial = Trial::of(stage, "ADD")?;
+    in_order(&trial, |conf| put(conf, b"unknown"))?;
     let nameless = trial.at.conf().to_string().replace("\"name\"", "\"title\"");
     trial.refused(&trial.call().stdin(put(&nameless, b"name")), &[6, 7]).map(drop)
 }
