@@ -44,10 +44,13 @@ fn create(host: &mut Rtnl, owner: &Owner, pair: &Pair<'_>) -> Result<String> {
     let ifname = &owner.attachment().ifname;
     let far = VethEnd { name: ifname.clone(), mac: pair.mac.unwrap_or_else(Mac::random) };
     for name in owner.link_names() {
-        let near = VethEnd { name: name.clone(), mac: Mac::random() };
+        let mac = Mac::random();
+        let near = VethEnd { name: name.clone(), mac };
         let spec = VethSpec { near, far: far.clone(), mtu: pair.mtu, master: pair.master, netns: Some(pair.netns) };
         let Err(refused) = host.add_veth(&spec) else { return Ok(name) };
         if !refused.is_exists() {
+            // It may be the answer that got lost. Should this fail too, DEL finds the link by its name.
+            let _ = remove_made(&name, mac);
             return Err(kernel(refused));
         }
         match host.link(&name).map_err(kernel)? {
@@ -67,8 +70,18 @@ fn create(host: &mut Rtnl, owner: &Owner, pair: &Pair<'_>) -> Result<String> {
 }
 
 fn remove(name: &str) -> Result<()> {
+    remove_if(name, |_| true)
+}
+
+/// Removes the link if it is the one with this hardware address, which was drawn for it alone.
+fn remove_made(name: &str, mac: Mac) -> Result<()> {
+    remove_if(name, |link| link.mac == Some(mac))
+}
+
+/// On a socket of its own: another may still have an answer to come.
+fn remove_if(name: &str, is_it: impl Fn(&Link) -> bool) -> Result<()> {
     let mut host = Rtnl::open(&here()).map_err(kernel)?;
-    let link = host.link(name).map_err(kernel)?;
+    let link = host.link(name).map_err(kernel)?.filter(is_it);
     link.map_or(Ok(()), |link| host.del_link(link.index).map_err(kernel))
 }
 

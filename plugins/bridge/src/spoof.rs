@@ -24,6 +24,9 @@ pub fn restrict(owner: &Owner, port: &Link, container: &Link, undo: &mut Undo) -
     let pair = Pair { port: port.name.clone(), mac };
     let restricted = pair.port_element()?.comment(owner.tag());
     let passing = pair.allowed_element()?.comment(owner.tag());
+    // First: what gets lost may be the kernel's answer alone.
+    let own = owner.clone();
+    undo.push("restrict hardware addresses", move || release(&own));
     let commit = nft.transaction(|nft| {
         // A crash may have left those of an earlier link of this name, with another address.
         let stale = nft.element(&table(), &ports(), &restricted.key)?;
@@ -32,10 +35,7 @@ pub fn restrict(owner: &Owner, port: &Link, container: &Link, undo: &mut Undo) -
         batch.ensure_elements(&table(), &allowed(), [passing.clone()]);
         Ok(batch)
     });
-    commit.map_err(firewall)?;
-    let owner = owner.clone();
-    undo.push("restrict hardware addresses", move || release(&owner));
-    Ok(())
+    commit.map_err(firewall)
 }
 
 /// Removes what [`restrict`] has made for the attachment.
