@@ -1,6 +1,7 @@
 //! The suite against plugins that are scripts, good ones and bad ones: it has to tell which is which.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     missing_docs,
