@@ -52,7 +52,7 @@ pub fn baseline(stage: &Stage) -> Result<Baseline, Stop> {
     let stays = container.diff(&first.ns.snapshot());
     discard(first);
     let chained = stage.subject.facts.kind == Some(Kind::Chained);
-    Ok(Baseline { before: (!chained).then(|| Before { host: stage.snapshot(), container }), stays })
+    Ok(Baseline { before: (!chained).then(|| Before { host: host(stage), container }), stays })
 }
 
 /// Tries a point.
@@ -60,7 +60,7 @@ pub fn run(stage: &Stage, baseline: &Baseline, plan: Plan, id: &str) -> Result<O
     let container = stage.container(id);
     let before = match &baseline.before {
         Some(before) => before.clone(),
-        None => Before { host: stage.snapshot(), container: container.ns.snapshot() },
+        None => Before { host: host(stage), container: container.ns.snapshot() },
     };
     let after = container.at.clone();
     let stays = &baseline.stays;
@@ -79,6 +79,11 @@ pub fn run(stage: &Stage, baseline: &Baseline, plan: Plan, id: &str) -> Result<O
     let Attempt { container, outcome, .. } = attempt;
     discard(container);
     Ok(outcome)
+}
+
+/// What the host holds, the settings of a neighbour's links included: they are this plugin's to take back.
+fn host(stage: &Stage) -> Snapshot {
+    stage.sandbox.snapshot(&[&stage.dir(), "/var/lib/cni".as_ref()]).without(&["last_reserved_ip"])
 }
 
 /// Removes a container, with the host's ends of its links: the kernel takes its time for those of a namespace that goes.
@@ -176,7 +181,7 @@ impl Attempt<'_> {
         if self.reaches_container() {
             self.unchanged(What::Left, &expected);
         } else {
-            let host = same(&self.before.host, &self.stage.snapshot(), &expected);
+            let host = same(&self.before.host, &host(self.stage), &expected);
             self.outcome.note(What::Left, host);
         }
     }
@@ -222,7 +227,7 @@ impl Attempt<'_> {
 
     /// What is not as it was.
     fn changes(&self) -> String {
-        let host = self.before.host.diff(&self.stage.snapshot());
+        let host = self.before.host.diff(&host(self.stage));
         let container = self.before.container.diff(&self.container.ns.snapshot());
         let container = Some(container).filter(|diff| diff != self.stays).unwrap_or_default();
         let inside = container.lines().flat_map(|line| ["in the container: ", line, "\n"]);
