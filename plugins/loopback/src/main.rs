@@ -32,12 +32,13 @@ impl Plugin for Loopback {
         let lo = existing(&mut rtnl, LO)?;
         check_addresses(&rtnl.addresses(&lo).map_err(kernel)?)?;
         if !lo.up {
-            set_up(&mut rtnl, &lo, true)?;
+            // First: what gets lost may be the kernel's answer alone.
             undo.push("bring lo up", move || {
                 let mut rtnl = netns.rtnl().map_err(kernel)?;
                 let lo = existing(&mut rtnl, LO)?;
                 set_up(&mut rtnl, &lo, false)
             });
+            set_up(&mut rtnl, &lo, true)?;
         }
         // The kernel adds 127.0.0.1 and ::1 when it comes up.
         let addresses = rtnl.addresses(&lo).map_err(kernel)?;

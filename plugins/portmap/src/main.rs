@@ -50,14 +50,19 @@ impl Plugin for Portmap {
         let mut nft = Nft::open().map_err(firewall)?;
         let links = host::links(&mut host, &owner, prev, &addresses)?;
         let publication = Publication { owner: &owner, plan: &plan, ports: &ports };
-        publication.publish(&mut nft, links.last().map(|link| link.name.as_str()))?;
+        let published = publication.publish(&mut nft, links.last().map(|link| link.name.as_str()));
         let leaving = Leaving {
             owner: owner.clone(),
             ports: ports.iter().map(|port| port.from).collect(),
             addresses,
             links: host::told(prev),
         };
-        undo.push("publish ports", move || leaving.release());
+        // A refusal has made nothing, and what this attachment has was there before. Of a failure nobody knows: what got
+        // lost may be the kernel's answer alone.
+        if published.as_ref().err().is_none_or(|error| error.code == Code::Kernel) {
+            undo.push("publish ports", move || leaving.release());
+        }
+        published?;
 
         publication.publish_words()?;
         if plan.snat != Snat::Nobody {

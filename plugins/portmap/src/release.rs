@@ -65,10 +65,11 @@ impl Leaving {
         if found.is_empty() {
             return host::forget(&self.forsaken(&mut nft)?);
         }
-        let localhost = host::release_localhost(&mut nft, &found.links(), &self.links);
+        // Before the ports, whose elements are what tells a repeated DEL of these links.
+        host::release_localhost(&mut nft, &found.links(), &self.links)?;
         let mut led = Vec::new();
         let removed = remove(&mut nft, |nft| self.find(nft), &mut led);
-        Error::collect([localhost, removed, host::forget(&led)])
+        Error::collect([removed, host::forget(&led)])
     }
 
     fn find(&self, nft: &mut Nft) -> nft::Result<Found> {
