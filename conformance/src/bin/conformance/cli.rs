@@ -65,7 +65,7 @@ pub struct Plugins {
     /// A file with a configuration that works: a plugin object, or a list of them
     ///
     /// It is used for the plugin that its "type" names. Texts in it may contain {dir} (a directory for state), {netns} (the
-    /// path of the container's network namespace) and {n} (the container's number, from 1); "{8000+n}" is a number. A
+    /// path of the container's network namespace) and {i} (the container's number, from 1); "{8000+i}" is a number. A
     /// "prevResult" in it is made true in the kernel before ADD. The configurations of bridge, host-local, loopback and
     /// portmap are known. Without one, the cases run that need none.
     #[arg(long, value_name = "FILE")]

@@ -5,19 +5,19 @@ use crate::profile::{Places, fill};
 use serde_json::{Value, json};
 use testkit::{Sandbox, TestNs};
 
-/// What a plugin that creates interfaces would have made of container `{n}`, in the newest layout, with placeholders.
+/// What a plugin that creates interfaces would have made of container `{i}`, in the newest layout, with placeholders.
 pub fn standard() -> Value {
     json!({
         "interfaces": [
-            { "name": "nbr{n}", "mac": "02:00:0a:ca:{nn}:01" },
-            { "name": "eth0", "mac": "02:00:0a:ca:{nn}:02", "mtu": 1500, "sandbox": "{netns}" }
+            { "name": "nbr{i}", "mac": "02:00:0a:ca:{ii}:01" },
+            { "name": "eth0", "mac": "02:00:0a:ca:{ii}:02", "mtu": 1500, "sandbox": "{netns}" }
         ],
         "ips": [
-            { "interface": 1, "address": "10.202.{n}.2/24", "gateway": "10.202.{n}.1" },
-            { "interface": 1, "address": "fd00:ca:{n}::2/64", "gateway": "fd00:ca:{n}::1" }
+            { "interface": 1, "address": "10.202.{i}.2/24", "gateway": "10.202.{i}.1" },
+            { "interface": 1, "address": "fd00:ca:{i}::2/64", "gateway": "fd00:ca:{i}::1" }
         ],
-        "routes": [{ "dst": "0.0.0.0/0", "gw": "10.202.{n}.1" }, { "dst": "::/0", "gw": "fd00:ca:{n}::1" }],
-        "dns": { "nameservers": ["10.202.{n}.1"], "search": ["conformance.test"] }
+        "routes": [{ "dst": "0.0.0.0/0", "gw": "10.202.{i}.1" }, { "dst": "::/0", "gw": "fd00:ca:{i}::1" }],
+        "dns": { "nameservers": ["10.202.{i}.1"], "search": ["conformance.test"] }
     })
 }
 

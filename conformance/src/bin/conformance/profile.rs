@@ -5,9 +5,9 @@
 //!
 //! * `{dir}`: a directory for state, empty at the start of a case.
 //! * `{netns}`: the path of the container's network namespace.
-//! * `{n}`: the container's number in the case, from 1 to 250: `"10.0.{n}.0/24"`.
-//! * `{nn}`: the same as two hexadecimal digits, for hardware addresses: `"02:00:00:00:00:{nn}"`.
-//! * `"{8000+n}"`, as a whole text: a number, for ports.
+//! * `{i}`: the container's number in the case, from 1 to 250: `"10.0.{i}.0/24"`.
+//! * `{ii}`: the same as two hexadecimal digits, for hardware addresses: `"02:00:00:00:00:{ii}"`.
+//! * `"{8000+i}"`, as a whole text: a number, for ports.
 
 use serde_json::{Map, Value};
 
@@ -26,7 +26,7 @@ pub struct Places {
     pub dir: String,
     /// `{netns}`.
     pub netns: String,
-    /// `{n}`.
+    /// `{i}`.
     pub number: u64,
 }
 
@@ -63,9 +63,9 @@ pub fn fill(config: &Value, places: &Places) -> Value {
     }
 }
 
-/// `{8000+n}` as a number.
+/// `{8000+i}` as a number.
 fn number(text: &str, n: u64) -> Option<Value> {
-    let base: u64 = text.strip_prefix('{')?.strip_suffix("+n}")?.parse().ok()?;
+    let base: u64 = text.strip_prefix('{')?.strip_suffix("+i}")?.parse().ok()?;
     Some((base + n).into())
 }
 
@@ -73,7 +73,7 @@ impl Places {
     fn fill(&self, text: &str) -> String {
         let (number, octet) = (self.number.to_string(), format!("{:02x}", self.number));
         let text = text.replace("{dir}", &self.dir).replace("{netns}", &self.netns);
-        text.replace("{n}", &number).replace("{nn}", &octet)
+        text.replace("{i}", &number).replace("{ii}", &octet)
     }
 }
 
@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn placeholders_are_filled_at_any_depth() {
         let places = Places { dir: "/d".into(), netns: "/run/netns/c".into(), number: 10 };
-        let config = json!({ "a": [{ "b": "{dir}/x" }], "net": "10.0.{n}.0/24", "sandbox": "{netns}", "port": "{8000+n}",
-            "mac": "02:00:00:00:00:{nn}", "n": 1 });
+        let config = json!({ "a": [{ "b": "{dir}/x" }], "net": "10.0.{i}.0/24", "sandbox": "{netns}", "port": "{8000+i}",
+            "mac": "02:00:00:00:00:{ii}", "n": 1 });
         let filled = json!({ "a": [{ "b": "/d/x" }], "net": "10.0.10.0/24", "sandbox": "/run/netns/c", "port": 8010,
             "mac": "02:00:00:00:00:0a", "n": 1 });
         assert_eq!(fill(&config, &places), filled);
