@@ -132,9 +132,17 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
     let is_garbage =
         |tag: &str| tag_prefix(tag).is_some_and(|prefix| prefix.starts_with(&hash) && !kept.contains(prefix));
     let Some(mut nft) = open_for_removal()? else { return Ok(()) };
+    let localhost = close_localhost_of(&mut nft, is_garbage);
     let mut led = Vec::new();
     let removed = remove(&mut nft, |nft| search(nft, is_garbage), &mut led);
-    Error::collect([removed, host::release_localhost_garbage(&mut nft), host::forget(&led)])
+    Error::collect([localhost, removed, host::release_localhost_garbage(&mut nft), host::forget(&led)])
+}
+
+/// 127.0.0.1 leads no longer to the links of what is garbage, unless they serve something else too.
+fn close_localhost_of(nft: &mut Nft, is_garbage: impl Fn(&str) -> bool) -> Result<()> {
+    let going = search(nft, &is_garbage).map_err(firewall)?.links();
+    let staying = search(nft, |tag| !is_garbage(tag)).map_err(firewall)?.links();
+    host::release_localhost(nft, &going.difference(&staying).cloned().collect(), &[])
 }
 
 /// Removes what `find` finds, and the hairpins that nothing needs then, and says in `led` where it led.

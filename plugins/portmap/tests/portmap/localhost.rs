@@ -174,3 +174,15 @@ fn another_attachments_result_takes_no_loopback_from_its_link() {
     testkit::assert_same(&before, &stage.snapshot());
     first.with_prev(&result).check().silent();
 }
+
+#[test]
+fn gc_gives_the_loopback_back_to_the_links_of_what_is_not_valid() {
+    let stage = Stage::new();
+    let [first, second] = [2, 3].map(|number| behind_pair(&stage, number, "1.1.0"));
+    let result = first.add().success();
+    let before = stage.snapshot();
+    second.add().success();
+    first.gc(&[("c2", "eth0")]).silent();
+    testkit::assert_same(&before, &stage.snapshot());
+    first.with_prev(&result).check().silent();
+}
