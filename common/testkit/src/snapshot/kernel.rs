@@ -132,11 +132,11 @@ fn sysctl_lines() -> Vec<String> {
     let mut lines: Vec<_> =
         value("ipv4/ip_forward").map(|value| format!("sysctl ipv4/ip_forward={value}")).into_iter().collect();
     for (dir, names) in PER_LINK {
-        for link in entries(dir) {
-            let values =
-                names.iter().filter_map(|name| Some(format!(" {name}={}", value(&format!("{dir}/{link}/{name}"))?)));
-            lines.push(format!("sysctl {dir}/{link}{}", values.collect::<Vec<_>>().concat()));
-        }
+        lines.extend(entries(dir).iter().filter_map(|link| {
+            // A link that lacks one is on its way out: its directory goes a moment later.
+            let values = names.iter().map(|name| Some(format!(" {name}={}", value(&format!("{dir}/{link}/{name}"))?)));
+            Some(format!("sysctl {dir}/{link}{}", values.collect::<Option<String>>()?))
+        }));
     }
     lines
 }

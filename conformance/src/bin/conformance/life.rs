@@ -12,6 +12,9 @@ use testkit::{Plugin, Snapshot};
 /// How long the kernel may take to remove the links of a namespace that is gone: one after the other, of all the machine.
 const CLEARING: Duration = Duration::from_secs(15);
 
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// How often to look whether what remains, when the links are gone, remains for good.
 const LOOKS: u32 = 3;
 
@@ -102,14 +105,29 @@ pub fn cleared(stage: &Stage, before: &Snapshot, expected: &str) -> Verdict {
     let mut looks = 0;
     loop {
         let after = stage.snapshot();
-        let difference = before.diff(&after);
-        let links_remain = difference.lines().any(|line| line.starts_with("+ link "));
-        looks += u32::from(!links_remain);
-        if difference.is_empty() || looks == LOOKS || Instant::now() > deadline {
+        looks += u32::from(!has_new_link(before, &after));
+        if *before == after || looks == LOOKS || Instant::now() > deadline {
             return same(before, &after, expected);
         }
-        sleep(Duration::from_millis(20));
+        sleep(PAUSE);
     }
+}
+
+/// Waits until the kernel has removed the links that a namespace, now gone, brought to the host; a plugin may have others.
+pub fn links_go(stage: &Stage, before: &Snapshot) {
+    let deadline = Instant::now() + CLEARING;
+    while has_new_link(before, &stage.snapshot()) && Instant::now() < deadline {
+        sleep(PAUSE);
+    }
+}
+
+fn has_new_link(before: &Snapshot, after: &Snapshot) -> bool {
+    let names = |snapshot: &Snapshot| -> Vec<String> {
+        let links = snapshot.lines().iter().filter_map(|line| line.strip_prefix("link "));
+        links.filter_map(|link| link.split_whitespace().next()).map(str::to_owned).collect()
+    };
+    let old = names(before);
+    names(after).iter().any(|name| !old.contains(name))
 }
 
 /// Takes a container's namespace away, its path with it.

@@ -127,8 +127,10 @@ fn spares_later_owner(stage: &Stage) -> Verdict {
     // What the second has by itself. The names of links may be others each time.
     let alone = gained(stage, &call(&late, "ADD"))?;
     call(&late, "DEL").run().silence()?;
+    let before = stage.snapshot();
     let result = call(&early, "ADD").run().result()?;
     life::lose(stage, &first);
+    life::links_go(stage, &before);
     let beside = gained(stage, &call(&late, "ADD"))?;
     let inside = second.ns.snapshot();
     let dels = [
