@@ -4,6 +4,7 @@ use crate::requirement::{self, Level, Requirement};
 use crate::stage::Stage;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 
 /// The versions of the specification that cases exercise, oldest first.
 pub const VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
@@ -78,7 +79,7 @@ pub struct Failure {
     /// What is there instead, if the call does not say it: a difference, a list.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub found: String,
-    /// The call that showed it.
+    /// The call that showed it; of what was seen on the machine, the last one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Call>,
 }
@@ -88,16 +89,28 @@ pub struct Failure {
 pub struct Call {
     /// The command line.
     pub command: String,
-    /// Variables that were set or, null, removed; the rest of the environment was the suite's.
+    /// Variables that were set or, null, removed.
     pub environment: BTreeMap<String, Option<String>>,
+    /// Whether the rest of the environment was the suite's; otherwise there was none.
+    pub inherits: bool,
     /// The input.
     pub stdin: String,
+    /// Where the output led, if the suite did not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout_to: Option<String>,
     /// How it ended.
     pub status: String,
     /// What it printed.
     pub stdout: String,
     /// What it logged.
     pub stderr: String,
+}
+
+/// For where there is no room for the call.
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}: {}", self.expected, self.found)
+    }
 }
 
 impl Case {

@@ -46,7 +46,7 @@ pub fn explain(id: &str) -> Result<String, String> {
     if let Some(version) = entry.version {
         let _ = writeln!(text, "    in version {version}");
     }
-    let _ = writeln!(text, "    run against {}\n", for_whom(case.needs));
+    let _ = writeln!(text, "    {}\n", in_words(case.needs));
     for requirement in case.requirements() {
         let _ = writeln!(text, "requirement {}", headed(requirement));
     }
@@ -71,6 +71,19 @@ pub fn name(level: Level) -> &'static str {
         Level::Must => "MUST",
         Level::Should => "SHOULD",
         Level::Ref => "REF",
+    }
+}
+
+fn in_words(needs: Needs) -> &'static str {
+    match needs {
+        Needs::Nothing => "for any plugin; needs no configuration",
+        Needs::Config => "for any plugin; needs a configuration that works (--config, unless the suite knows one)",
+        Needs::Interface => "for plugins that create CNI_IFNAME; needs a configuration that works",
+        Needs::Chained => "for plugins that follow another in a list; needs a configuration that works",
+        Needs::Ipam => "for plugins that hand out addresses; needs a configuration that works",
+        Needs::Delegating => {
+            "for plugins that have a delegate for addresses; needs a configuration that works, with \"ipam\""
+        }
     }
 }
 

@@ -64,7 +64,7 @@ pub struct Plugins {
     pub names: Vec<String>,
     /// A file with a configuration that works: a plugin object, or a list of them
     ///
-    /// It is used for the plugin that its "type" names. Texts in it may contain {dir} (a directory for state), {netns} (the
+    /// It is used for the plugin that its "type" names; those of other plugins in a list are left out. Texts in it may contain {dir} (a directory for state), {netns} (the
     /// path of the container's network namespace) and {i} (the container's number, from 1); "{8000+i}" is a number. A
     /// "prevResult" in it is made true in the kernel before ADD. The configurations of bridge, host-local, loopback and
     /// portmap are known. Without one, the cases run that need none.
@@ -93,6 +93,9 @@ pub struct Run {
     /// begins with # is a comment.
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
+    /// Tell also which cases are not applicable, and why; the other formats always do
+    #[arg(long)]
+    pub skipped: bool,
     /// How many cases to run at once [default: four for each processor]
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,

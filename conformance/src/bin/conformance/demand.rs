@@ -2,7 +2,11 @@
 
 use crate::case::{Call, Failure, Stop, Verdict};
 use serde_json::{Deserializer, Value};
-use testkit::{Output, Snapshot};
+use std::sync::{Mutex, PoisonError};
+use testkit::{Output, Snapshot, Stdout};
+
+/// The call that was judged last: what a look at the machine shows is its doing. A worker runs one case at a time.
+static LAST: Mutex<Option<Call>> = Mutex::new(None);
 
 /// Demands that stop the case, with the call, when they are not met.
 pub trait Demands {
@@ -30,6 +34,7 @@ pub trait Demands {
 
 impl Demands for Output {
     fn result(&self) -> Result<Value, Stop> {
+        remember(self);
         self.demand(self.status.success(), "exit status 0")?;
         let document = only_document(self, "one JSON object on stdout")?;
         self.demand(document.is_object(), "one JSON object on stdout")?;
@@ -37,11 +42,13 @@ impl Demands for Output {
     }
 
     fn silence(&self) -> Verdict {
+        remember(self);
         self.demand(self.status.success(), "exit status 0")?;
         self.demand(self.stdout.trim().is_empty(), "nothing on stdout")
     }
 
     fn error(&self) -> Result<Value, Stop> {
+        remember(self);
         self.demand(self.status.code().is_some(), "an exit by itself, not by a signal")?;
         self.demand(!self.status.success(), "an exit status other than 0")?;
         let error = only_document(self, "one error object on stdout")?;
@@ -75,12 +82,13 @@ impl Demands for Output {
     }
 }
 
-/// Demands something that no single call shows.
+/// Demands something that shows on the machine, or in several calls.
 pub fn demand(holds: bool, expected: &str, found: impl Into<String>) -> Verdict {
     if holds {
         return Ok(());
     }
-    Err(Stop::Fail(Box::new(Failure { expected: expected.to_owned(), found: found.into(), call: None })))
+    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Err(Stop::Fail(Box::new(Failure { expected: expected.to_owned(), found: found.into(), call: last })))
 }
 
 /// Demands that nothing changed between two snapshots.
@@ -97,14 +105,30 @@ fn only_document(output: &Output, expected: &str) -> Result<Value, Stop> {
     }
 }
 
+fn remember(output: &Output) {
+    *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(call(output));
+}
+
 fn call(output: &Output) -> Call {
     let Output { status, stdout, stderr, invocation } = output;
     Call {
         command: invocation.command.clone(),
         environment: invocation.environment.clone(),
+        inherits: invocation.inherits,
         stdin: invocation.stdin.clone(),
+        stdout_to: elsewhere(invocation.stdout).map(str::to_owned),
         status: status.to_string(),
         stdout: stdout.clone(),
         stderr: stderr.clone(),
+    }
+}
+
+/// As one would write it behind the command.
+fn elsewhere(stdout: Stdout) -> Option<&'static str> {
+    match stdout {
+        Stdout::Captured => None,
+        Stdout::Closed => Some(">&-"),
+        Stdout::Full => Some(">/dev/full"),
+        Stdout::BrokenPipe => Some("| true"),
     }
 }

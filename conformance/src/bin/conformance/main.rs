@@ -15,6 +15,7 @@ mod life;
 mod neighbour;
 mod probe;
 mod profile;
+mod progress;
 mod recorder;
 mod report;
 mod requirement;
@@ -26,6 +27,7 @@ mod told;
 mod trial;
 mod truth;
 mod worker;
+mod workers;
 
 use clap::Parser;
 use std::env;

@@ -12,11 +12,11 @@ pub fn facts(subject: Subject) -> Facts {
     let versions = versions(&stage);
     stage.subject.facts.versions.clone_from(&versions);
     if stage.subject.config.is_none() {
-        return Facts { versions, kind: None, refusal: None };
+        return Facts { versions, ..Facts::default() };
     }
     match kind(&mut stage) {
-        Ok(kind) => Facts { versions, kind: Some(kind), refusal: None },
-        Err(refusal) => Facts { versions, kind: None, refusal: Some(refusal) },
+        Ok(kind) => Facts { versions, kind: Some(kind), ..Facts::default() },
+        Err(refusal) => Facts { versions, refusal: Some(refusal), ..Facts::default() },
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Facts {
     pub kind: Option<Kind>,
     /// Why the configuration does not work.
     pub refusal: Option<String>,
+    /// Why nothing could be found out: it does not end, it cannot be started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// What a plugin does on ADD.
@@ -42,6 +45,13 @@ pub enum Kind {
     Ipam,
     /// Sets up what is there already, as loopback does.
     Other,
+}
+
+impl Facts {
+    /// Whether asking and trying worked, as far as there was something to try.
+    pub fn are_whole(&self) -> bool {
+        self.refusal.is_none() && self.trouble.is_none()
+    }
 }
 
 impl Subject {
@@ -88,7 +98,7 @@ mod tests {
 
     fn subject(config: Value, versions: &[&str]) -> Subject {
         let versions = versions.iter().map(ToString::to_string).collect();
-        let facts = Facts { versions, kind: Some(Kind::Interface), refusal: None };
+        let facts = Facts { versions, kind: Some(Kind::Interface), ..Facts::default() };
         Subject { name: "bridge".into(), dir: "/opt/cni/bin".into(), config: Some(config), facts }
     }
 

@@ -1,21 +1,22 @@
 //! `run`: every case against every plugin, each in a worker of its own.
 
 use crate::cases::{self, Entry};
+use crate::catalogue::name;
 use crate::cli;
 use crate::expected::{self, Expected};
 use crate::profile;
+use crate::progress::Progress;
 use crate::report::{self, Report, Verdicts};
 use crate::requirement::Level;
 use crate::subject::{Facts, Subject};
-use crate::worker::{self, Job, Outcome};
-use serde::de::DeserializeOwned;
+use crate::worker::{Job, Outcome};
+use crate::workers::{in_parallel, work};
+use serde_json::Value;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
@@ -23,13 +24,12 @@ use std::time::Instant;
 pub fn run(options: &cli::Run) -> Result<ExitCode, String> {
     let start = Instant::now();
     let expected = options.expect.as_deref().map(read_expected).transpose()?;
-    let entries = chosen(&options.cases)?;
+    let entries = chosen(&options.cases, options.level.into())?;
     let jobs = options.jobs.unwrap_or_else(default_jobs).max(1);
-    let level: Level = options.level.into();
-    let subjects = probed(subjects(&options.plugins)?, jobs);
-    let report = Report::new(judge(&subjects, &entries, level, jobs), start.elapsed());
+    let subjects = probed(subjects(&options.plugins)?, jobs)?;
+    let report = Report::new(judge(&subjects, &entries, jobs), start.elapsed());
     let text = match options.format {
-        cli::Format::Text => report::text::render(&report, expected.as_ref()),
+        cli::Format::Text => report::text::render(&report, expected.as_ref(), options.skipped),
         cli::Format::Json => report::json::render(&report),
         cli::Format::Junit => report::junit::render(&report),
         cli::Format::Markdown => report::matrix::one(&report),
@@ -48,19 +48,28 @@ pub fn default_jobs() -> usize {
 }
 
 fn read_expected(path: &Path) -> Result<Expected, String> {
-    expected::read(&read(path)?).map_err(|e| format!("{}: {e}", path.display()))
+    let expected = expected::read(&read(path)?).map_err(|e| format!("{}: {e}", path.display()))?;
+    match expected.keys().find(|(_, case)| cases::find(case).is_none()) {
+        Some((_, case)) => Err(format!("{}: no case {case:?}; `conformance list` shows them", path.display())),
+        None => Ok(expected),
+    }
 }
 
 fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|e| format!("read {}: {e}", path.display()))
 }
 
-fn chosen(wanted: &[String]) -> Result<Vec<Entry>, String> {
+fn chosen(wanted: &[String], level: Level) -> Result<Vec<Entry>, String> {
     let mut entries = cases::all();
-    if let Some(unknown) = wanted.iter().find(|id| !entries.iter().any(|entry| entry.id.starts_with(id.as_str()))) {
+    let is_wanted = |entry: &Entry, start: &String| entry.id.starts_with(start.as_str());
+    if let Some(unknown) = wanted.iter().find(|start| !entries.iter().any(|entry| is_wanted(entry, start))) {
         return Err(format!("no case begins with {unknown:?}; `conformance list` shows them"));
     }
-    entries.retain(|entry| wanted.is_empty() || wanted.iter().any(|id| entry.id.starts_with(id.as_str())));
+    entries.retain(|entry| wanted.is_empty() || wanted.iter().any(|start| is_wanted(entry, start)));
+    entries.retain(|entry| entry.case.level() <= level);
+    if entries.is_empty() {
+        return Err(format!("no case of level {} begins with {}", name(level), wanted.join(" or ")));
+    }
     Ok(entries)
 }
 
@@ -70,27 +79,33 @@ pub fn subjects(options: &cli::Plugins) -> Result<Vec<Subject>, String> {
     if dir.starts_with("/run") {
         return Err(format!("{} is below /run, which a case has for itself: use another directory", dir.display()));
     }
+    let names = if options.names.is_empty() { executables(&dir)? } else { options.names.clone() };
+    if let Some(name) = names.iter().find(|name| !dir.join(name).is_file()) {
+        return Err(format!("no plugin {name:?} in {}", dir.display()));
+    }
     let given = match &options.config {
-        Some(path) => profile::from_file(&read(path)?).map_err(|e| format!("{}: {e}", path.display()))?,
+        Some(path) => given(path, &names).map_err(|e| format!("{}: {e}", path.display()))?,
         None => Vec::new(),
     };
-    let names = if options.names.is_empty() { executables(&dir)? } else { options.names.clone() };
-    for name in &names {
-        if !dir.join(name).is_file() {
-            return Err(format!("no plugin {name:?} in {}", dir.display()));
-        }
-    }
-    if let Some(stranger) = given.iter().find(|config| !names.iter().any(|name| config["type"] == name.as_str())) {
-        return Err(format!(
-            "a configuration of {}, which is not among the plugins {}",
-            stranger["type"],
-            names.join(", ")
-        ));
-    }
     let config =
         |name: &str| given.iter().find(|config| config["type"] == name).cloned().or_else(|| profile::known(name));
     let subject = |name: String| Subject { config: config(&name), name, dir: dir.clone(), facts: Facts::default() };
     Ok(names.into_iter().map(subject).collect())
+}
+
+/// The configurations in a user's file that are for these plugins. A list may hold others: those that come before and after.
+fn given(path: &Path, names: &[String]) -> Result<Vec<Value>, String> {
+    let file = profile::from_file(&read(path)?)?;
+    let kind = |config: &Value| config["type"].as_str().unwrap_or_default().to_owned();
+    let ours: Vec<_> = file.iter().filter(|config| names.contains(&kind(config))).cloned().collect();
+    if ours.is_empty() {
+        let types: Vec<_> = file.iter().map(kind).collect();
+        return Err(format!("configurations of {}, and none of the plugins {}", types.join(", "), names.join(", ")));
+    }
+    match ours.iter().find(|config| ours.iter().filter(|other| kind(other) == kind(config)).count() > 1) {
+        Some(twice) => Err(format!("two configurations of {:?}: which one is to be used?", kind(twice))),
+        None => Ok(ours),
+    }
 }
 
 fn executables(dir: &Path) -> Result<Vec<String>, String> {
@@ -102,24 +117,36 @@ fn executables(dir: &Path) -> Result<Vec<String>, String> {
         .filter(|entry| runnable(&entry.path()))
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
+    if names.is_empty() {
+        return Err(format!("no executable in {}", dir.display()));
+    }
     names.sort();
     Ok(names)
 }
 
-/// The plugins with what asking and trying them showed.
-pub fn probed(subjects: Vec<Subject>, jobs: usize) -> Vec<Subject> {
+/// The plugins with what asking and trying them showed. Fails where the machine gives no process a host of its own.
+pub fn probed(subjects: Vec<Subject>, jobs: usize) -> Result<Vec<Subject>, String> {
+    match work::<Outcome>(&Job::Enter)? {
+        Outcome::Fail(failure) | Outcome::Error(failure) => return Err(failure.to_string()),
+        Outcome::Pass | Outcome::Skip { .. } => {}
+    }
     let facts = in_parallel(jobs, &subjects, |subject| {
-        work::<Facts>(&Job::Probe(subject.clone())).unwrap_or_else(|e| Facts { refusal: Some(e), ..Facts::default() })
+        work::<Facts>(&Job::Probe(subject.clone())).unwrap_or_else(|e| Facts { trouble: Some(e), ..Facts::default() })
     });
-    subjects.into_iter().zip(facts).map(|(subject, facts)| Subject { facts, ..subject }).collect()
+    Ok(subjects.into_iter().zip(facts).map(|(subject, facts)| Subject { facts, ..subject }).collect())
 }
 
-fn judge(subjects: &[Subject], entries: &[Entry], level: Level, jobs: usize) -> Vec<Verdicts> {
-    let entries: Vec<_> = entries.iter().filter(|entry| entry.case.level() <= level).collect();
-    let all: Vec<_> = subjects.iter().flat_map(|subject| entries.iter().map(move |entry| (subject, *entry))).collect();
-    let mut outcomes = in_parallel(jobs, &all, |(subject, entry)| outcome(subject, entry)).into_iter();
+fn judge(subjects: &[Subject], entries: &[Entry], jobs: usize) -> Vec<Verdicts> {
+    let all: Vec<_> = subjects.iter().flat_map(|subject| entries.iter().map(move |entry| (subject, entry))).collect();
+    let progress = Progress::new(all.len());
+    let judged = in_parallel(jobs, &all, |(subject, entry)| {
+        progress.step(&format!("{} {}", subject.name, entry.id));
+        outcome(subject, entry)
+    });
+    progress.clear();
+    let mut outcomes = judged.into_iter();
     let verdicts = |subject: &Subject| {
-        let cases = entries.iter().map(|entry| (*entry).clone()).zip(outcomes.by_ref().take(entries.len())).collect();
+        let cases = entries.iter().cloned().zip(outcomes.by_ref().take(entries.len())).collect();
         Verdicts { subject: subject.clone(), cases }
     };
     subjects.iter().map(verdicts).collect()
@@ -145,45 +172,4 @@ fn too_old(subject: &Subject, entry: &Entry, since: &str) -> Option<String> {
         None => subject.facts.versions.is_empty() || cases::since(since).any(|version| subject.lists(version)),
     };
     (!listed).then(|| format!("needs version {since}, which the plugin does not list"))
-}
-
-/// Has a process of its own do a job.
-fn work<T: DeserializeOwned>(job: &Job) -> Result<T, String> {
-    let text = serde_json::to_vec(job).map_err(|e| e.to_string())?;
-    let own = std::env::current_exe().map_err(|e| format!("find the own program: {e}"))?;
-    #[expect(clippy::disallowed_methods, reason = "a worker is this very program")]
-    let mut command = Command::new(own);
-    command.arg(worker::COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|e| format!("start a worker: {e}"))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(&text).map_err(|e| format!("hand a job to a worker: {e}"))?;
-    }
-    let done = child.wait_with_output().map_err(|e| format!("wait for a worker: {e}"))?;
-    serde_json::from_slice(&done.stdout).map_err(|_| {
-        format!("{}: {}{}", done.status, String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
-    })
-}
-
-/// Applies `task` to all items, `jobs` at a time; the results in order.
-fn in_parallel<T: Sync, R: Send>(jobs: usize, items: &[T], task: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
-    thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(|| {
-                while let Some((index, item)) = take(items, &next) {
-                    let result = task(item);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
-}
-
-fn take<'a, T>(items: &'a [T], next: &AtomicUsize) -> Option<(usize, &'a T)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    items.get(index).map(|item| (index, item))
 }

@@ -15,6 +15,7 @@ use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
+use testkit::Sandbox;
 
 /// The word on the command line that makes a process a worker.
 pub const COMMAND: &str = "worker";
@@ -26,6 +27,8 @@ const LIMIT: Duration = Duration::from_mins(3);
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Job {
+    /// Only enter a host of its own and look at it, to see whether the machine has what that needs.
+    Enter,
     /// Find out what kind of plugin it is.
     Probe(Subject),
     /// Run the case of this id.
@@ -80,6 +83,10 @@ pub fn main() -> ExitCode {
         panic!("the case does not end");
     });
     match job {
+        Ok(Job::Enter) => {
+            Sandbox::enter().snapshot(&[]);
+            tell(&Outcome::Pass)
+        }
         Ok(Job::Probe(subject)) => tell(&probe::facts(subject)),
         Ok(Job::Case(subject, id)) => tell(&run(subject, &id)),
         Err(e) => tell(&Outcome::error("a job", e)),

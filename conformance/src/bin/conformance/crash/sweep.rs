@@ -22,7 +22,7 @@ pub fn run(options: &cli::Crash) -> Result<ExitCode, String> {
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs).max(1);
     let errnos = errnos(&options.errnos)?;
     let mut reports = Vec::new();
-    for subject in suite::probed(suite::subjects(&options.plugins)?, jobs) {
+    for subject in suite::probed(suite::subjects(&options.plugins)?, jobs)? {
         works(&subject)?;
         let start = Instant::now();
         let rows = sweep(&subject, options, sweeps(&subject, options, &errnos), jobs)?;

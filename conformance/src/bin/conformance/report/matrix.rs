@@ -1,8 +1,9 @@
 //! Verdicts side by side, as markdown tables.
 
 use super::{Report, json};
+use crate::cases::all;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -62,17 +63,19 @@ fn failures(text: &mut String, columns: &[(String, &Value)]) {
     }
 }
 
-/// Cases that fail in some column, in the order of the report.
+/// Cases that fail in some column, in the order of the suite; reports may be of different choices of cases.
 fn failed_cases<'a>(columns: &[(String, &'a Value)]) -> Vec<(&'a str, &'a Value)> {
-    let mut failed: BTreeMap<usize, (&str, &Value)> = BTreeMap::new();
-    for (_, plugin) in columns {
-        for (rank, case) in cases(plugin).enumerate() {
-            if let (Some("fail" | "error"), Some(id)) = (case["verdict"].as_str(), case["id"].as_str()) {
-                failed.entry(rank).or_insert((id, case));
-            }
+    let mut failed: HashMap<&str, &Value> = HashMap::new();
+    for case in columns.iter().flat_map(|(_, plugin)| cases(plugin)) {
+        if let (Some("fail" | "error"), Some(id)) = (case["verdict"].as_str(), case["id"].as_str()) {
+            failed.entry(id).or_insert(case);
         }
     }
-    failed.into_values().collect()
+    let known = all().into_iter().filter_map(|entry| failed.remove_entry(entry.id.as_str()));
+    let mut ordered: Vec<_> = known.collect();
+    // Of a suite that has other cases.
+    ordered.extend(failed);
+    ordered
 }
 
 fn columns<'a>(title: &str, report: &'a Value) -> Vec<(String, &'a Value)> {

@@ -49,14 +49,12 @@ impl Report {
 
     /// No MUST failed, and every configuration that was given works.
     pub fn passes(&self) -> bool {
-        self.plugins
-            .iter()
-            .all(|plugin| plugin.tally(Level::Must).failed == 0 && plugin.subject.facts.refusal.is_none())
+        self.plugins.iter().all(|plugin| plugin.tally(Level::Must).failed == 0 && plugin.subject.facts.are_whole())
     }
 
     /// Exactly these cases failed, of those that were run, and every configuration that was given works.
     pub fn fails_as(&self, expected: &Expected) -> bool {
-        self.surprises(expected).is_empty() && self.plugins.iter().all(|plugin| plugin.subject.facts.refusal.is_none())
+        self.surprises(expected).is_empty() && self.plugins.iter().all(|plugin| plugin.subject.facts.are_whole())
     }
 
     /// Plugin, case and what it did: failed without being expected to, or the other way round.

@@ -6,13 +6,14 @@ use crate::cases::Entry;
 use crate::catalogue::name;
 use crate::expected::Expected;
 use crate::requirement::Level;
+use crate::worker::Outcome;
 use std::fmt::Write as _;
 
 /// Longer input and output is cut in the middle: nobody reads a megabyte.
 const SHOWN: usize = 4000;
 
-/// Failures first, a summary last.
-pub fn render(report: &Report, expected: Option<&Expected>) -> String {
+/// Failures first, a summary last; on demand, why cases are not applicable.
+pub fn render(report: &Report, expected: Option<&Expected>, skipped: bool) -> String {
     let mut text = String::new();
     let known = |plugin: &Verdicts, entry: &Entry| {
         expected.and_then(|expected| expected.get(&(plugin.subject.name.clone(), entry.id.clone())))
@@ -28,6 +29,9 @@ pub fn render(report: &Report, expected: Option<&Expected>) -> String {
         }
     }
     for plugin in &report.plugins {
+        if skipped {
+            tell_skipped(&mut text, plugin);
+        }
         summarize(&mut text, plugin);
     }
     if let Some(expected) = expected {
@@ -54,18 +58,34 @@ fn tell(text: &mut String, plugin: &Verdicts, entry: &Entry, failure: &Failure) 
     text.push('\n');
 }
 
-/// The call that showed a failure.
+fn tell_skipped(text: &mut String, plugin: &Verdicts) {
+    for (entry, outcome) in &plugin.cases {
+        if let Outcome::Skip { reason } = outcome {
+            let _ = writeln!(text, "not applicable {} {}: {reason}", plugin.subject.name, entry.id);
+        }
+    }
+}
+
+/// The call that showed a failure, so that it can be repeated.
 pub fn tell_call(text: &mut String, call: &Call) {
-    line(text, "command", &call.command);
-    let environment = call.environment.iter().map(|(name, value)| match value {
+    let command = [&call.command].into_iter().chain(&call.stdout_to).map(String::as_str).collect::<Vec<_>>();
+    line(text, "command", &command.join(" "));
+    let rest = if call.inherits { "" } else { "(nothing else)" };
+    let set = call.environment.iter().map(|(name, value)| match value {
         Some(value) => format!("{name}={value}"),
         None => format!("{name} (removed)"),
     });
-    line(text, "environment", &environment.collect::<Vec<_>>().join(" "));
-    line(text, "stdin", &call.stdin);
+    line(text, "environment", set.chain([rest.to_owned()]).collect::<Vec<_>>().join(" ").trim_end());
+    line(text, "stdin", or_empty(&call.stdin));
     line(text, "status", &call.status);
-    line(text, "stdout", &call.stdout);
-    line(text, "stderr", &call.stderr);
+    if call.stdout_to.is_none() {
+        line(text, "stdout", or_empty(&call.stdout));
+    }
+    line(text, "stderr", or_empty(&call.stderr));
+}
+
+fn or_empty(value: &str) -> &str {
+    if value.trim().is_empty() { "(empty)" } else { value }
 }
 
 /// A name and what belongs to it, if there is anything.
@@ -96,6 +116,10 @@ fn summarize(text: &mut String, plugin: &Verdicts) {
     let _ = writeln!(text, "{:12} {kind:13} {}, {} not applicable", subject.name, levels.join(", "), plugin.skipped());
     if let Some(refusal) = &subject.facts.refusal {
         let _ = writeln!(text, "{:12} its configuration does not work: {refusal}", "");
+    }
+    if let Some(trouble) = &subject.facts.trouble {
+        let _ =
+            writeln!(text, "{:12} it could not be asked: {}", "", trouble.trim_end().replace('\n', "\n             "));
     }
 }
 
