@@ -18,11 +18,13 @@ pub mod ready;
 mod section;
 pub mod verify;
 pub mod veth;
+mod xtables;
 
 pub use error::{firewall, kernel};
 pub use home_sets::{FamilySets, HomeSets};
 pub use owner::{Owner, network_hash, tag_prefix};
 pub use section::{Section, open_for_removal};
+pub use xtables::{may_have_chain, nft_table, xtables};
 
 /// The table that holds everything of ours (family `inet`, and `bridge` for what never reaches IP).
 pub const TABLE: &str = "mooring";
