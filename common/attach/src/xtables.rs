@@ -44,11 +44,11 @@ fn has_chain(nft: &mut Nft, table: &Table, chain: &str) -> Result<bool> {
     nft.chain_exists(table, chain).map_err(firewall)
 }
 
-/// The tables of the legacy variant that this namespace has (net/ipv4/netfilter/ip_tables.c, `ip_tables_names`). No file: none.
+/// The tables of the legacy variant that this namespace has (`ip_tables_names` of `net/ipv4/netfilter/ip_tables.c`). No file: none.
 fn has_legacy_table(family: Iptables, table: &str) -> bool {
     let names = match family {
-        Iptables::V4 => "/proc/net/ip_tables_names",
-        Iptables::V6 => "/proc/net/ip6_tables_names",
+        Iptables::V4 => "/proc/thread-self/net/ip_tables_names",
+        Iptables::V6 => "/proc/thread-self/net/ip6_tables_names",
     };
     fs::read_to_string(names).is_ok_and(|names| names.lines().any(|name| name == table))
 }
