@@ -4,6 +4,7 @@
 //! * [`veth`]: the pair between host and container, found again by name and tag alone.
 //! * [`container`]: addresses, routes and settings of the interface inside.
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
+//! * [`masquerade_chain`]: the same by iptables, as the reference plugins do it.
 //! * [`ready`]: waiting until an attachment can be used.
 //! * [`verify`][]: CHECK.
 
@@ -13,6 +14,7 @@ mod home_sets;
 mod homes;
 pub mod host;
 pub mod masquerade;
+pub mod masquerade_chain;
 mod owner;
 pub mod ready;
 mod section;
@@ -24,7 +26,7 @@ pub use error::{firewall, kernel};
 pub use home_sets::{FamilySets, HomeSets};
 pub use owner::{Owner, network_hash, tag_prefix};
 pub use section::{Section, open_for_removal};
-pub use xtables::{may_have_chain, nft_table, xtables};
+pub use xtables::{may_have_chain, nft_table, reference_chain, xtables};
 
 /// The table that holds everything of ours (family `inet`, and `bridge` for what never reaches IP).
 pub const TABLE: &str = "mooring";

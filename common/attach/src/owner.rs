@@ -37,6 +37,11 @@ impl Owner {
         &self.attachment
     }
 
+    /// The network's name.
+    pub fn network(&self) -> &str {
+        &self.network
+    }
+
     /// What tells owners apart: the hashes of network and attachment, at the beginning of the tag.
     ///
     /// The hashes are those of the reference's masquerade rules, so that either plugin knows the other's.
@@ -56,6 +61,17 @@ impl Owner {
     /// Whether `tag` says that something is ours.
     pub fn owns(&self, tag: &str) -> bool {
         tag_prefix(tag).is_some_and(|prefix| prefix == self.prefix())
+    }
+
+    /// Whether `tag` is that of another interface of the same container on the same network.
+    pub fn is_sibling(&self, tag: &str) -> bool {
+        let of_network = tag_prefix(tag).is_some_and(|prefix| prefix.starts_with(&self.network_hash[..16]));
+        let sibling = |ifname: &str| {
+            let ifname = ifname.to_owned();
+            Self::new(&self.network, &Attachment { ifname, ..self.attachment.clone() }).owns(tag)
+        };
+        let ifname = tag.split_once(", if: ").and_then(|(_, rest)| rest.split_once(", id: "));
+        of_network && !self.owns(tag) && ifname.is_some_and(|(ifname, _)| sibling(ifname))
     }
 
     /// The names that the host's end of a veth pair may have, the preferred one first.
@@ -91,7 +107,7 @@ pub fn tag_prefix(tag: &str) -> Option<&str> {
 }
 
 /// SHA-512 as 128 hexadecimal digits.
-fn hash(text: &str) -> String {
+pub(crate) fn hash(text: &str) -> String {
     Sha512::digest(text.as_bytes()).iter().fold(String::with_capacity(128), |mut digits, byte| {
         // Writing to a string cannot fail.
         let _ = write!(digits, "{byte:02x}");
@@ -128,6 +144,17 @@ mod tests {
         for other in [owner("m", "c", "eth0"), owner("n", "d", "eth0"), owner("n", "c", "eth1")] {
             assert!(!other.owns(&one.tag()));
             assert_ne!(one.link_names().next(), other.link_names().next());
+        }
+    }
+
+    #[test]
+    fn siblings_are_other_interfaces_of_the_container_on_the_network() {
+        let one = owner("n", "c", "eth0");
+        assert!(one.is_sibling(&owner("n", "c", "eth1").tag()));
+        for other in
+            [owner("n", "c", "eth0"), owner("m", "c", "eth1"), owner("n", "cd", "eth1"), owner("n", "d", "eth1")]
+        {
+            assert!(!one.is_sibling(&other.tag()), "{}", other.tag());
         }
     }
 

@@ -69,6 +69,12 @@ fn create(host: &mut Rtnl, owner: &Owner, pair: &Pair<'_>) -> Result<String> {
     Err(Error::new(Code::InUse, format!("create veth: links of others have all names that it could take, {names:?}")))
 }
 
+/// Whether the owner's container has another interface on the same network, as far as the links of the host tell.
+pub fn has_sibling(host: &mut Rtnl, owner: &Owner) -> Result<bool> {
+    let links = host.links().map_err(kernel)?;
+    Ok(links.iter().filter_map(|link| link.alias.as_deref()).any(|tag| owner.is_sibling(tag)))
+}
+
 fn remove(name: &str) -> Result<()> {
     remove_if(name, |_| true)
 }

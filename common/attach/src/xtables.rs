@@ -6,7 +6,7 @@ use cni::{Code, Error, Result};
 use iptables::Iptables;
 use nft::{Family, Nft, Table};
 
-use crate::{firewall, open_for_removal};
+use crate::{firewall, open_for_removal, owner::hash};
 
 /// What a program of iptables refused. For use with `map_err`.
 pub fn xtables(error: iptables::Error) -> Error {
@@ -31,6 +31,14 @@ pub fn may_have_chain(family: Iptables, table: &str, chains: &[&str]) -> Result<
     Ok(false)
 }
 
+/// The name that the reference plugins give to the chain of a container on a network: `stem` and as many digits of the hash of
+/// both as make 28 characters, which every version of iptables allows (`XT_EXTENSION_MAXNAMELEN`, `linux/netfilter/x_tables.h`).
+pub fn reference_chain(stem: &str, network: &str, container_id: &str) -> String {
+    let mut name = format!("{stem}{}", hash(&format!("{network}{container_id}")));
+    name.truncate(28);
+    name
+}
+
 /// The table as the variant on `nf_tables` names it there.
 pub fn nft_table(family: Iptables, table: &str) -> Table {
     let family = match family {
@@ -51,4 +59,15 @@ fn has_legacy_table(family: Iptables, table: &str) -> bool {
         Iptables::V6 => "/proc/thread-self/net/ip6_tables_names",
     };
     fs::read_to_string(names).is_ok_and(|names| names.lines().any(|name| name == table))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chains_have_the_references_names() {
+        assert_eq!(reference_chain("CNI-DN-", "n1", "c1"), "CNI-DN-7be53730afe4dc6eb2178");
+        assert_eq!(reference_chain("CNI-", "n1", "c1").len(), 28);
+    }
 }

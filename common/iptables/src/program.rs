@@ -18,7 +18,7 @@ const TRIES: usize = 16;
 const SBIN: &str = "/usr/local/sbin:/usr/sbin:/sbin";
 
 /// The programs of one family of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Iptables {
     /// `iptables-save` and `iptables-restore`.
     V4,

@@ -1,5 +1,6 @@
 //! A private host for one test: network and mounts of the calling thread.
 
+use crate::facility::{Facility, require};
 use crate::namespace::{Ran, TestNs};
 use crate::probe::eventually;
 use crate::snapshot::Snapshot;
@@ -150,6 +151,15 @@ impl Sandbox {
     #[track_caller]
     pub fn json(&self, script: &str) -> Value {
         self.host.json(script)
+    }
+
+    /// Makes `iptables` and its relatives the legacy variant, for everything that this test starts. False where there is none.
+    ///
+    /// Debian's names all lead to one of two programs, which look at the name that they were started by.
+    #[must_use]
+    pub fn use_legacy_iptables(&self) -> bool {
+        require(Facility::Program("xtables-legacy-multi"))
+            && self.try_sh("mount --bind /usr/sbin/xtables-legacy-multi /usr/sbin/xtables-nft-multi").status.success()
     }
 
     /// What the kernel holds on the host, and the files below `dirs`.

@@ -3,6 +3,7 @@
 mod conf;
 mod gateway;
 mod link;
+mod masquerade;
 mod plan;
 mod reference;
 mod spoof;
@@ -16,7 +17,7 @@ use std::{
 };
 
 use attach::{
-    Owner, container, kernel, masquerade, ready,
+    Owner, container, kernel, ready,
     verify::{self, failed},
     veth,
 };
@@ -25,7 +26,7 @@ use ipnetwork::IpNetwork;
 use net::{Errno, Link, LinkIndex, Netns, Rtnl, here};
 
 use conf::Conf;
-use plan::Plan;
+use plan::{Backend, Plan};
 
 /// As long as the reference waits for a port.
 const FORWARDING_TIMEOUT: Duration = Duration::from_millis(2550);
@@ -48,11 +49,7 @@ impl Plugin for Bridge {
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
 
         let bridge = link::ensure_bridge(&mut host, &plan)?;
-        if plan.masquerade {
-            // Before the port, so that it is undone behind it: what ports share goes when none is left.
-            let bridge = plan.bridge.clone();
-            undo.push("masquerade", move || masquerade::release_unused(&bridge, &[]));
-        }
+        masquerade::undo_shared(&plan, undo);
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;
         link::pin_address(&mut host, &bridge)?;
@@ -70,9 +67,7 @@ impl Plugin for Bridge {
         }
         let routes = interface.configure(&wanted)?;
         let gateway = gateway::ensure(&mut host, &bridge, &plan, &lease.ips)?;
-        if plan.masquerade {
-            masquerade::ensure(&subnets(&lease.ips), &plan.gateway_link())?;
-        }
+        masquerade::ensure(&plan, &owner, &subnets(&lease.ips), undo)?;
         if plan.up {
             ready::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
             gateway::await_ready(&mut host, gateway.as_ref(), &lease.ips)?;
@@ -91,7 +86,10 @@ impl Plugin for Bridge {
         // Which bridge it was matters less than that the port goes.
         let bridge = link::bridge_of(&mut host, &ports).ok().flatten();
         let bridge = bridge.unwrap_or_else(|| del.network.conf.bridge().to_owned());
-        Error::collect([foreign, remove(&mut host, &ports, &bridge, || spoof::release(&owner))])
+        let addresses = del.network.prev_result.as_ref().map(|prev| subnets(&ips_of(prev, &owner.attachment().ifname)));
+        let addresses = addresses.unwrap_or_default();
+        let chain = masquerade::release_chain(&mut host, &owner, &addresses);
+        Error::collect([foreign, chain, remove(&mut host, &ports, &bridge, || spoof::release(&owner))])
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {
@@ -108,8 +106,8 @@ impl Plugin for Bridge {
         let port = link::check_port(&mut host, &owner, &bridge, &inner, &plan)?;
         let ips = ips_of(prev, ifname);
         gateway::check(&mut host, &plan, &ips)?;
-        if plan.masquerade && !masquerade::is_ensured(&subnets(&ips), &plan.gateway_link())? {
-            return Err(failed(format!("check masquerade of \"{}\": the firewall has no element for it", plan.bridge)));
+        if !masquerade::is_ensured(&plan, &owner, &subnets(&ips))? {
+            return Err(failed(format!("check masquerade of \"{}\": the firewall has nothing for it", plan.bridge)));
         }
         if plan.spoof_check {
             spoof::check(&port, &inner)?;
@@ -123,7 +121,7 @@ impl Plugin for Bridge {
         let bridge = gc.network.conf.bridge();
         let removed = remove(&mut host, &garbage, bridge, || spoof::release_garbage(&gc.network.name, &gc.keep));
         // The network may have had another bridge once.
-        Error::collect([removed, masquerade::release_garbage()])
+        Error::collect([removed, masquerade::release_garbage(&gc.network.name, &gc.keep)])
     }
 
     fn status(status: &Status<Conf>) -> Result<()> {
@@ -134,9 +132,9 @@ impl Plugin for Bridge {
         if let Some(link) = host.link(&plan.bridge).map_err(kernel).map_err(not_ready)? {
             link::check_kind(&link).map_err(not_ready)?;
         }
-        if plan.masquerade || plan.spoof_check {
-            let opened = nft::Nft::open().and_then(|mut nft| nft.generation());
-            opened.map(drop).map_err(attach::firewall).map_err(not_ready)?;
+        let spoof_check = plan.spoof_check.then_some(Backend::Nftables);
+        for backend in plan.masquerade.into_iter().chain(spoof_check) {
+            masquerade::check_backend(backend).map_err(not_ready)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use cni::{Code, Dns, Error, IpConfig, Result, Route, Success, check_ifname};
+use cni::{Dns, Error, IpConfig, Result, Route, Success, check_ifname};
 use ipnetwork::IpNetwork;
 use net::{Mac, PortChange};
 
@@ -29,8 +29,8 @@ pub struct Plan {
     pub default_gateway: bool,
     /// An address in the gateway's way is removed.
     pub force_address: bool,
-    /// What leaves the network is masqueraded.
-    pub masquerade: bool,
+    /// What leaves the network is masqueraded, if it is.
+    pub masquerade: Option<Backend>,
     /// Only frames from the container's own hardware address pass.
     pub spoof_check: bool,
     /// IPv6 addresses are probed for other owners.
@@ -43,6 +43,17 @@ pub struct Plan {
     pub vlans: Vlans,
     /// Name servers that go before those of the delegate.
     pub dns: Dns,
+}
+
+/// What masquerades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// `nf_tables`, and iptables where the kernel has no `nf_tables`.
+    Any,
+    /// Elements of our table of `nf_tables`.
+    Nftables,
+    /// A chain per container, as the reference plugin has it.
+    Iptables,
 }
 
 impl Plan {
@@ -59,9 +70,6 @@ impl Plan {
                 "cannot use IPAM when DisableContainerInterface flag is set: remove \"ipam\" or \"disableContainerInterface\"",
             ));
         }
-        if conf.ip_masq {
-            check_backend(conf.ip_masq_backend.as_deref())?;
-        }
         let vlans = Vlans::new(conf)?;
         let gateway = conf.is_gateway || conf.is_default_gateway;
         let plan = Self {
@@ -72,7 +80,7 @@ impl Plan {
             gateway,
             default_gateway: conf.is_default_gateway,
             force_address: conf.force_address,
-            masquerade: conf.ip_masq,
+            masquerade: if conf.ip_masq { Some(backend(conf.ip_masq_backend.as_deref())?) } else { None },
             spoof_check: conf.macspoofchk,
             detect_duplicates: conf.enabledad,
             up: !conf.disable_container_interface,
@@ -83,7 +91,7 @@ impl Plan {
             vlans,
             dns: conf.dns.clone(),
         };
-        if gateway || plan.masquerade {
+        if gateway || plan.masquerade.is_some() {
             check_ifname(&plan.gateway_link()).map_err(|error| {
                 Error::invalid(format!("name gateway interface \"{}\": {}", plan.gateway_link(), error.msg))
             })?;
@@ -199,16 +207,14 @@ fn check_bridge_name(name: &str) -> Result<()> {
     })
 }
 
-fn check_backend(backend: Option<&str>) -> Result<()> {
-    match backend {
-        None | Some("nftables") => Ok(()),
-        Some("iptables") => Err(Error::new(
-            Code::UnsupportedField,
-            "\"ipMasqBackend\" \"iptables\" is not supported: remove the key or use \"nftables\"",
-        )),
-        Some(other) => {
-            Err(Error::invalid(format!("unknown ipmasq backend \"{other}\": \"ipMasqBackend\" must be \"nftables\"")))
-        }
+fn backend(name: Option<&str>) -> Result<Backend> {
+    match name {
+        None => Ok(Backend::Any),
+        Some("nftables") => Ok(Backend::Nftables),
+        Some("iptables") => Ok(Backend::Iptables),
+        Some(other) => Err(Error::invalid(format!(
+            "unknown ipmasq backend \"{other}\": \"ipMasqBackend\" must be \"nftables\" or \"iptables\""
+        ))),
     }
 }
 

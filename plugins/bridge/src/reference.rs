@@ -1,10 +1,13 @@
 //! What the reference plugin keeps in `nf_tables` for an attachment that it has made: removed when we detach it.
 //!
-//! Its rules for iptables are not looked at: they can be found and removed only by running iptables.
+//! Its chain of iptables is as ours (`attach::masquerade_chain`).
 
 use attach::{Owner, firewall, open_for_removal};
 use cni::{Attachment, Result};
 use nft::{Batch, Family, Nft, Table};
+
+/// The chain with a rule per masqueraded address.
+const CHECKS: &str = "masq_checks";
 
 /// Removes the attachment's masquerading, which has the same tag as ours, and its spoof check.
 pub fn release(owner: &Owner) -> Result<()> {
@@ -18,9 +21,20 @@ pub fn release(owner: &Owner) -> Result<()> {
     commit.map_err(firewall)
 }
 
+/// Whether so many addresses of the attachment are masqueraded.
+pub fn masquerades(owner: &Owner, addresses: usize) -> Result<bool> {
+    let Some(mut nft) = open_for_removal()? else { return Ok(false) };
+    let rules = nft.rules(&masquerade_table(), CHECKS).map_err(firewall)?;
+    let own = rules.iter().filter(|rule| rule.comment.as_deref().is_some_and(|comment| owner.owns(comment)));
+    Ok(own.count() >= addresses)
+}
+
+fn masquerade_table() -> Table {
+    Table::new(Family::Inet, "cni_plugins_masquerade")
+}
+
 fn release_masquerade(nft: &mut Nft, owner: &Owner, batch: &mut Batch) -> nft::Result<()> {
-    let table = Table::new(Family::Inet, "cni_plugins_masquerade");
-    delete_rules(nft, batch, &table, "masq_checks", |comment| owner.owns(comment))
+    delete_rules(nft, batch, &masquerade_table(), CHECKS, |comment| owner.owns(comment))
 }
 
 /// A jump from `PREROUTING` to a chain of the attachment's, which jumps to another one.

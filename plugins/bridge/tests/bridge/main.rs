@@ -14,6 +14,7 @@ mod check;
 mod crash;
 mod del;
 mod gc;
+mod iptables;
 mod masquerade;
 mod neighbour;
 mod parallel;

@@ -2,13 +2,13 @@
 
 use nft::Nft;
 use serde_json::json;
-use testkit::{Attachment, TestNs};
+use testkit::TestNs;
 
-use crate::stage::{LONG, Stage, attach, text};
+use crate::stage::{LONG, Stage, attach};
 
 /// The address that a server of `at` sees when `from` asks it, over TCP and UDP.
 #[track_caller]
-fn seen(from: &TestNs, at: &TestNs, ip: &str) -> String {
+pub fn seen(from: &TestNs, at: &TestNs, ip: &str) -> String {
     let ip = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
     let (tcp, udp) = (at.listen_tcp(format!("{ip}:0")), at.listen_udp(format!("{ip}:0")));
     let by_tcp = from.connect_tcp(tcp.address(), LONG).unwrap().peer.ip();
@@ -17,8 +17,8 @@ fn seen(from: &TestNs, at: &TestNs, ip: &str) -> String {
     by_tcp.to_string()
 }
 
-const OUTSIDE: [&str; 2] = ["203.0.113.2", "2001:db8:ffff::2"];
-const HOST: [&str; 2] = ["203.0.113.1", "2001:db8:ffff::1"];
+pub const OUTSIDE: [&str; 2] = ["203.0.113.2", "2001:db8:ffff::2"];
+pub const HOST: [&str; 2] = ["203.0.113.1", "2001:db8:ffff::1"];
 
 #[test]
 fn outside_sees_the_host_and_neighbours_see_each_other() {
@@ -163,17 +163,4 @@ fn bridge_with_a_dot_in_its_name_is_not_taken_for_a_vlan() {
     dotted.check().silent();
     dotted.del();
     assert!(!stage.ruleset().contains("10.2"), "{}", stage.ruleset());
-}
-
-#[test]
-fn backend_of_iptables_is_refused_before_any_effect() {
-    let stage = Stage::new();
-    let c1 = stage.sandbox.netns("c1");
-    let before = stage.snapshot();
-    let attachment = Attachment::new(stage.network(json!({ "ipMasq": true, "ipMasqBackend": "iptables" })), &c1);
-    let error = attachment.add().failure_code(2);
-    assert!(text(&error["msg"]).contains("\"ipMasqBackend\" \"iptables\""), "{error}");
-    testkit::assert_same(&before, &stage.snapshot());
-    attachment.del().silent();
-    attachment.with_key("ipMasqBackend", json!("nftables")).add().success();
 }

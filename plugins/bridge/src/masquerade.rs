@@ -1,0 +1,86 @@
+//! `ipMasq`: with `nf_tables` a state per subnet, with iptables one per container.
+
+use std::collections::BTreeSet;
+
+use attach::{
+    Owner, firewall, masquerade,
+    masquerade_chain::{self, MasqueradeChain},
+    open_for_removal, veth, xtables,
+};
+use cni::{Attachment, Error, Result, Undo};
+use ipnetwork::IpNetwork;
+use iptables::Iptables;
+use net::{LinkIndex, Rtnl};
+use nft::Nft;
+
+use crate::{
+    plan::{Backend, Plan},
+    reference,
+};
+
+/// Takes back what [`ensure`] will make for all ports of the bridge, once there is none left: so this is to be undone behind the
+/// port, and comes before it is made.
+pub fn undo_shared(plan: &Plan, undo: &mut Undo) {
+    if matches!(plan.masquerade, Some(Backend::Any | Backend::Nftables)) {
+        let bridge = plan.bridge.clone();
+        undo.push("masquerade", move || masquerade::release_unused(&bridge, &[]));
+    }
+}
+
+/// Masquerades what leaves `subnets`, which are written with the container's addresses.
+pub fn ensure(plan: &Plan, owner: &Owner, subnets: &[IpNetwork], undo: &mut Undo) -> Result<()> {
+    let Some(backend) = plan.masquerade else { return Ok(()) };
+    if resolved(backend)? == Backend::Nftables {
+        return masquerade::ensure(subnets, &plan.gateway_link());
+    }
+    let (chain, addresses) = (MasqueradeChain::new(owner), subnets.to_vec());
+    undo.push("masquerade", move || chain.release(&addresses));
+    MasqueradeChain::new(owner).ensure(subnets)
+}
+
+/// Whether that is so. What the reference plugin made counts, whichever its backend was.
+pub fn is_ensured(plan: &Plan, owner: &Owner, subnets: &[IpNetwork]) -> Result<bool> {
+    let Some(backend) = plan.masquerade else { return Ok(true) };
+    let by_nftables = resolved(backend)? == Backend::Nftables
+        && (masquerade::is_ensured(subnets, &plan.gateway_link())? || reference::masquerades(owner, subnets.len())?);
+    Ok(by_nftables || MasqueradeChain::new(owner).is_ensured(subnets)?)
+}
+
+/// Takes the chain away that iptables has for the container, whoever made it. Without `addresses` it is not known whose it is, if
+/// the container has another interface on the network: then it stays until that one goes.
+pub fn release_chain(host: &mut Rtnl, owner: &Owner, addresses: &[IpNetwork]) -> Result<()> {
+    let chain = MasqueradeChain::new(owner);
+    if !chain.may_be_there()? || (addresses.is_empty() && veth::has_sibling(host, owner)?) {
+        return Ok(());
+    }
+    chain.release(addresses)
+}
+
+/// Ends the masquerading of everything behind `bridge`, unless it has ports other than `going` that are attachments'.
+pub fn release_unused(bridge: &str, going: &[LinkIndex]) -> Result<()> {
+    masquerade::release_unused(bridge, going)
+}
+
+/// Ends the masquerading of what belongs to no attachment.
+pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()> {
+    Error::collect([masquerade::release_garbage(), masquerade_chain::release_garbage(network, keep)])
+}
+
+/// Whether it could be done.
+pub fn check_backend(backend: Backend) -> Result<()> {
+    match resolved(backend)? {
+        Backend::Any | Backend::Nftables => {
+            Nft::open().and_then(|mut nft| nft.generation()).map(drop).map_err(firewall)
+        }
+        Backend::Iptables => Iptables::V4.save("nat").map(drop).map_err(xtables),
+    }
+}
+
+/// Either of two: where the kernel has no `nf_tables`, the other is left.
+fn resolved(backend: Backend) -> Result<Backend> {
+    match backend {
+        Backend::Any if open_for_removal()?.is_some() => Ok(Backend::Nftables),
+        Backend::Any => Ok(Backend::Iptables),
+        chosen => Ok(chosen),
+    }
+}
