@@ -111,7 +111,7 @@ impl MasqueradeChain {
     }
 
     fn jumps<'a>(&'a self, nat: &'a Saved) -> impl Iterator<Item = &'a Rule> {
-        nat.rules(POSTROUTING).filter(|rule| rule.target() == Some(&self.name))
+        nat.jumps(POSTROUTING, &self.name)
     }
 }
 

@@ -68,16 +68,25 @@ impl Iptables {
     /// Reads a table, has `plan` make a batch of what it holds, and applies that; again from the start when it fails and
     /// somebody else changed the table meanwhile. Returns at once when the batch is empty.
     pub fn change(self, table: &'static str, mut plan: impl FnMut(&Saved) -> Batch) -> Result<()> {
+        self.try_change(table, |saved| Ok(plan(saved)))
+    }
+
+    /// The same with a `plan` that may refuse: then nothing has changed.
+    pub fn try_change<E: From<Error>>(
+        self,
+        table: &'static str,
+        mut plan: impl FnMut(&Saved) -> std::result::Result<Batch, E>,
+    ) -> std::result::Result<(), E> {
         let mut saved = self.save(table)?;
         for _ in 1..TRIES {
-            let Err(error) = self.restore(&plan(&saved)) else { return Ok(()) };
+            let Err(error) = self.restore(&plan(&saved)?) else { return Ok(()) };
             let now = self.save(table)?;
             if now == saved {
-                return Err(error);
+                return Err(error.into());
             }
             saved = now;
         }
-        self.restore(&plan(&saved))
+        Ok(self.restore(&plan(&saved)?)?)
     }
 
     fn program(self, what: &str) -> String {

@@ -54,9 +54,14 @@ impl Saved {
         self.chains.get(chain).into_iter().flat_map(|chain| &chain.rules)
     }
 
+    /// The rules of a chain that send packets there.
+    pub fn jumps(&self, chain: &str, target: &str) -> impl Iterator<Item = &Rule> {
+        self.rules(chain).filter(move |rule| rule.target() == Some(target))
+    }
+
     /// Whether a rule of the chain sends packets there.
     pub fn leads(&self, chain: &str, target: &str) -> bool {
-        self.rules(chain).any(|rule| rule.target() == Some(target))
+        self.jumps(chain, target).next().is_some()
     }
 }
 

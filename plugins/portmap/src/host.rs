@@ -116,10 +116,30 @@ pub fn ensure_localhost(nft: &mut Nft, host: &mut Rtnl, address: IpAddr) -> Resu
     sysctl::ensure(&here(), &route_localnet(&link.name), "1").map_err(kernel)
 }
 
+/// The same where iptables publishes: without a guard, as the reference has it.
+pub fn open_localhost(host: &mut Rtnl, address: IpAddr, undo: &mut Undo) -> Result<()> {
+    let Some(link) = link_to(host, address)? else { return Ok(()) };
+    let key = route_localnet(&link.name);
+    if sysctl::get(&here(), &key).is_ok_and(|on| on == "1") {
+        return Ok(());
+    }
+    if is_pair(&link) {
+        let key = key.clone();
+        undo.push("let 127.0.0.1 be routed", move || sysctl::set(&here(), &key, "0").map_err(kernel));
+    }
+    sysctl::set(&here(), &key, "1").map_err(kernel)
+}
+
 /// Whether that is so.
+pub fn is_localhost_open(host: &mut Rtnl, address: IpAddr) -> Result<bool> {
+    let Some(link) = link_to(host, address)? else { return Ok(true) };
+    Ok(sysctl::get(&here(), &route_localnet(&link.name)).is_ok_and(|on| on == "1"))
+}
+
+/// Whether [`ensure_localhost`] was there.
 pub fn has_localhost(nft: &mut Nft, host: &mut Rtnl, address: IpAddr) -> Result<bool> {
     let Some(link) = link_to(host, address)? else { return Ok(true) };
-    Ok(is_guarded(nft, &link.name)? && sysctl::get(&here(), &route_localnet(&link.name)).is_ok_and(|on| on == "1"))
+    Ok(is_guarded(nft, &link.name)? && is_localhost_open(host, address)?)
 }
 
 fn route_localnet(link: &str) -> String {

@@ -1,5 +1,7 @@
 //! The CNI plugin `portmap`: publishes ports of containers at the host.
 
+mod backend;
+mod chains;
 mod conditions;
 mod conf;
 mod host;
@@ -9,18 +11,23 @@ mod reference;
 mod release;
 mod rules;
 mod words;
+mod xtables;
 
 use std::process::ExitCode;
 
 use attach::{Owner, firewall, kernel, verify::failed};
 use cni::{Add, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
-use net::{Rtnl, here};
+use iptables::Iptables;
+use net::{Link, Rtnl, here};
 use nft::Nft;
 
+use backend::{Backend, Mark};
+use chains::Chains;
 use conf::Conf;
-use plan::{Addresses, Plan, Snat};
+use plan::{Addresses, Plan, Published, Snat};
 use publish::Publication;
 use release::Leaving;
+use xtables::Publisher;
 
 fn main() -> ExitCode {
     cni::skel::main::<Portmap>()
@@ -47,32 +54,11 @@ impl Plugin for Portmap {
 
         let owner = Owner::new(&add.network.name, &add.attachment);
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
-        let mut nft = Nft::open().map_err(firewall)?;
         let links = host::links(&mut host, &owner, prev, &addresses)?;
-        let publication = Publication { owner: &owner, plan: &plan, ports: &ports };
-        let published = publication.publish(&mut nft, links.last().map(|link| link.name.as_str()));
-        let leaving = Leaving {
-            owner: owner.clone(),
-            ports: ports.iter().map(|port| port.from).collect(),
-            addresses,
-            links: host::told(prev),
-        };
-        // A refusal has made nothing, and what this attachment has was there before. Of a failure nobody knows: what got
-        // lost may be the kernel's answer alone.
-        if published.as_ref().err().is_none_or(|error| error.code == Code::Kernel) {
-            undo.push("publish ports", move || leaving.release());
-        }
-        published?;
-
-        publication.publish_words()?;
-        if plan.snat != Snat::Nobody {
-            for (subnet, link) in host::homes(&mut host, &links, &addresses)? {
-                rules::section().ensure(&mut nft, &[subnet], &link)?;
-            }
-            host::set_hairpin_mode(&mut host, &links, undo)?;
-            if let Some(port) = ports.iter().find(|port| port.is_at_localhost()) {
-                host::ensure_localhost(&mut nft, &mut host, port.to.ip())?;
-            }
+        let adding = Adding { owner: &owner, plan: &plan, ports: &ports, addresses, links: &links };
+        match plan.backend.clone().resolved()? {
+            Backend::Iptables(mark) => adding.by_iptables(&mut host, &mark, undo)?,
+            Backend::Any | Backend::Nftables => adding.by_nftables(&mut host, prev, undo)?,
         }
         host::forget_before(&mut host, &ports)?;
         Ok(prev.clone())
@@ -86,7 +72,9 @@ impl Plugin for Portmap {
             addresses: prev.map(|prev| Addresses::of(prev, &del.attachment.ifname)).unwrap_or_default(),
             links: prev.map(host::told).unwrap_or_default(),
         };
-        Error::collect([leaving.release(), reference::release(&del.attachment.container_id)])
+        let container_id = &del.attachment.container_id;
+        let chains = Chains::new(&del.network.name, container_id);
+        Error::collect([xtables::release(&chains), leaving.release(), reference::release(container_id)])
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {
@@ -98,34 +86,141 @@ impl Plugin for Portmap {
             return Ok(());
         }
         let owner = Owner::new(&check.network.name, &check.attachment);
-        let mut nft = Nft::open().map_err(firewall)?;
-        Publication { owner: &owner, plan: &plan, ports: &ports }.check(&mut nft)?;
-        if plan.snat == Snat::Nobody {
-            return Ok(());
-        }
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let links = host::links(&mut host, &owner, prev, &addresses)?;
-        for (subnet, link) in host::homes(&mut host, &links, &addresses)? {
-            if !rules::section().covers(&mut nft, &[subnet], &link)? {
-                return Err(failed(format!("check published ports: hairpin_links lacks {subnet} behind \"{link}\"")));
-            }
-        }
-        match ports.iter().find(|port| port.is_at_localhost()) {
-            Some(port) if !host::has_localhost(&mut nft, &mut host, port.to.ip())? => {
-                Err(failed("check published ports: 127.0.0.1 does not lead to the container".into()))
-            }
-            _ => Ok(()),
+        let adding = Adding { owner: &owner, plan: &plan, ports: &ports, addresses, links: &links };
+        match plan.backend.clone().resolved()? {
+            Backend::Iptables(mark) => adding.check_iptables(&mut host, &mark),
+            // What the reference plugin made counts, whichever its backend was.
+            Backend::Any | Backend::Nftables => adding.check_nftables(&mut host).or_else(|error| {
+                let mark = Mark::default();
+                let by_another = reference::publishes(&check.attachment.container_id, ports.len())?
+                    || adding.check_iptables(&mut host, &mark).is_ok();
+                if by_another { Ok(()) } else { Err(error) }
+            }),
         }
     }
 
     fn gc(gc: &Gc<Conf>) -> Result<()> {
-        release::release_garbage(&gc.network.name, &gc.keep)
+        let network = &gc.network.name;
+        Error::collect([xtables::release_garbage(network, &gc.keep), release::release_garbage(network, &gc.keep)])
     }
 
     fn status(status: &Status<Conf>) -> Result<()> {
         let not_ready = |error: Error| Error { code: Code::NotReady, ..error };
-        Plan::new(&status.network.conf).map_err(not_ready)?;
-        let opened = Nft::open().and_then(|mut nft| nft.generation());
-        opened.map(drop).map_err(firewall).map_err(not_ready)
+        let plan = Plan::new(&status.network.conf).map_err(not_ready)?;
+        let ready = match plan.backend.resolved().map_err(not_ready)? {
+            Backend::Iptables(_) => Iptables::V4.save(chains::NAT).map(drop).map_err(attach::xtables),
+            Backend::Any | Backend::Nftables => {
+                Nft::open().and_then(|mut nft| nft.generation()).map(drop).map_err(firewall)
+            }
+        };
+        ready.map_err(not_ready)
     }
+}
+
+/// An attachment whose ports are published, or are to be.
+struct Adding<'a> {
+    owner: &'a Owner,
+    plan: &'a Plan,
+    ports: &'a [Published],
+    addresses: Addresses,
+    /// The links of the host that are its alone.
+    links: &'a [Link],
+}
+
+impl Adding<'_> {
+    fn by_nftables(&self, host: &mut Rtnl, prev: &Success, undo: &mut Undo) -> Result<()> {
+        let mut nft = Nft::open().map_err(firewall)?;
+        let publication = self.publication();
+        let published = publication.publish(&mut nft, self.links.last().map(|link| link.name.as_str()));
+        let leaving = Leaving {
+            owner: self.owner.clone(),
+            ports: self.ports.iter().map(|port| port.from).collect(),
+            addresses: self.addresses,
+            links: host::told(prev),
+        };
+        // A refusal has made nothing, and what this attachment has was there before. Of a failure nobody knows: what got
+        // lost may be the kernel's answer alone.
+        if published.as_ref().err().is_none_or(|error| error.code == Code::Kernel) {
+            undo.push("publish ports", move || leaving.release());
+        }
+        published?;
+
+        publication.publish_words()?;
+        if self.plan.snat == Snat::Nobody {
+            return Ok(());
+        }
+        for (subnet, link) in host::homes(host, self.links, &self.addresses)? {
+            rules::section().ensure(&mut nft, &[subnet], &link)?;
+        }
+        host::set_hairpin_mode(host, self.links, undo)?;
+        match self.at_localhost() {
+            Some(port) => host::ensure_localhost(&mut nft, host, port.to.ip()),
+            None => Ok(()),
+        }
+    }
+
+    fn by_iptables(&self, host: &mut Rtnl, mark: &Mark, undo: &mut Undo) -> Result<()> {
+        let chains = self.chains();
+        let published = self.publisher(&chains, mark).publish();
+        if published.as_ref().err().is_none_or(|error| error.code == Code::Kernel) {
+            let chains = chains.clone();
+            undo.push("publish ports", move || xtables::release(&chains));
+        }
+        published?;
+        if self.plan.snat == Snat::Nobody {
+            return Ok(());
+        }
+        host::set_hairpin_mode(host, self.links, undo)?;
+        match self.at_localhost() {
+            Some(port) => host::open_localhost(host, port.to.ip(), undo),
+            None => Ok(()),
+        }
+    }
+
+    fn check_nftables(&self, host: &mut Rtnl) -> Result<()> {
+        let mut nft = Nft::open().map_err(firewall)?;
+        self.publication().check(&mut nft)?;
+        if self.plan.snat == Snat::Nobody {
+            return Ok(());
+        }
+        for (subnet, link) in host::homes(host, self.links, &self.addresses)? {
+            if !rules::section().covers(&mut nft, &[subnet], &link)? {
+                return Err(failed(format!("check published ports: hairpin_links lacks {subnet} behind \"{link}\"")));
+            }
+        }
+        match self.at_localhost() {
+            Some(port) if !host::has_localhost(&mut nft, host, port.to.ip())? => Err(no_localhost()),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_iptables(&self, host: &mut Rtnl, mark: &Mark) -> Result<()> {
+        self.publisher(&self.chains(), mark).check()?;
+        match self.at_localhost().filter(|_| self.plan.snat != Snat::Nobody) {
+            Some(port) if !host::is_localhost_open(host, port.to.ip())? => Err(no_localhost()),
+            _ => Ok(()),
+        }
+    }
+
+    fn publication(&self) -> Publication<'_> {
+        Publication { owner: self.owner, plan: self.plan, ports: self.ports }
+    }
+
+    fn chains(&self) -> Chains {
+        Chains::new(self.owner.network(), &self.owner.attachment().container_id)
+    }
+
+    fn publisher<'a>(&'a self, chains: &'a Chains, mark: &'a Mark) -> Publisher<'a> {
+        Publisher { chains, plan: self.plan, mark, ports: self.ports, addresses: &self.addresses }
+    }
+
+    fn at_localhost(&self) -> Option<&Published> {
+        self.ports.iter().find(|port| port.is_at_localhost())
+    }
+}
+
+fn no_localhost() -> Error {
+    failed("check published ports: 127.0.0.1 does not lead to the container".into())
 }

@@ -5,11 +5,12 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use cni::{Code, Error, Result, Success, parse_ip};
+use cni::{Error, Result, Success, parse_ip};
 use ipnetwork::IpNetwork;
 use nft::{Nfproto, Proto};
 
 use crate::{
+    backend::Backend,
     conditions::Conditions,
     conf::{Conf, PortMapping},
 };
@@ -19,8 +20,11 @@ use crate::{
 pub struct Plan {
     /// Whose packets to published ports get the host's address as their source.
     pub snat: Snat,
-    /// What packets have to meet beyond their destination, for IPv4 and for IPv6.
+    /// What publishes.
+    pub backend: Backend,
+    /// What packets have to meet beyond their destination, for IPv4 and for IPv6, where `nf_tables` looks.
     pub conditions: [Conditions; 2],
+    words: [Vec<String>; 2],
     mappings: Vec<Mapping>,
 }
 
@@ -113,8 +117,7 @@ impl Addresses {
 impl Plan {
     /// Checks the configuration.
     pub fn new(conf: &Conf) -> Result<Self> {
-        check_backend(conf)?;
-        check_mark(conf)?;
+        let backend = Backend::new(conf)?;
         let (mut mappings, mut seen, mut taken) = (Vec::new(), HashSet::new(), HashMap::new());
         for mapping in &conf.runtime_config.port_mappings {
             let mapping = Mapping::new(mapping)?;
@@ -128,11 +131,14 @@ impl Plan {
             (true, false) => Snat::Locals,
             (true, true) => Snat::Everybody,
         };
-        let conditions = [
-            Conditions::new("conditionsV4", &conf.conditions_v4)?,
-            Conditions::new("conditionsV6", &conf.conditions_v6)?,
-        ];
-        Ok(Self { snat, conditions, mappings })
+        let words = [conf.conditions_v4.clone(), conf.conditions_v6.clone()];
+        let conditions = match backend {
+            Backend::Iptables(_) => [Conditions::None, Conditions::None],
+            Backend::Any | Backend::Nftables => {
+                [Conditions::new("conditionsV4", &words[0])?, Conditions::new("conditionsV6", &words[1])?]
+            }
+        };
+        Ok(Self { snat, backend, conditions, words, mappings })
     }
 
     /// Whether there is nothing to publish.
@@ -148,6 +154,12 @@ impl Plan {
     /// The conditions for a family.
     pub fn conditions(&self, family: Nfproto) -> &Conditions {
         let [of_v4, of_v6] = &self.conditions;
+        if family == Nfproto::IPV4 { of_v4 } else { of_v6 }
+    }
+
+    /// The same as it was given, for iptables.
+    pub fn words(&self, family: Nfproto) -> &[String] {
+        let [of_v4, of_v6] = &self.words;
         if family == Nfproto::IPV4 { of_v4 } else { of_v6 }
     }
 }
@@ -236,48 +248,6 @@ fn protocol(name: Option<&str>) -> Result<Proto> {
         "sctp" => Ok(Proto::SCTP),
         other => Err(Error::invalid(format!("invalid \"protocol\" \"{other}\": it must be tcp, udp or sctp"))),
     }
-}
-
-fn check_backend(conf: &Conf) -> Result<()> {
-    match conf.backend.as_deref() {
-        None | Some("nftables") => {}
-        Some("iptables") => {
-            return Err(unsupported("\"backend\" \"iptables\" is not supported: remove the key or use \"nftables\""));
-        }
-        Some(other) => {
-            return Err(Error::invalid(format!("unrecognized backend \"{other}\": \"backend\" must be \"nftables\"")));
-        }
-    }
-    let words = conf.conditions_v4.iter().chain(&conf.conditions_v6);
-    let of_iptables: Vec<&str> = ["-", "!"]
-        .iter()
-        .flat_map(|mark| words.clone().filter(|word| word.starts_with(*mark)))
-        .map(String::as_str)
-        .collect();
-    if of_iptables.is_empty() {
-        return Ok(());
-    }
-    Err(unsupported(format!(
-        "nftables backend was requested but configuration contains iptables-specific options [{}]: \"conditionsV4\" and \"conditionsV6\" must be in the words of nft",
-        of_iptables.join(" ")
-    )))
-}
-
-fn check_mark(conf: &Conf) -> Result<()> {
-    if let Some(bit) = conf.mark_masq_bit.filter(|bit| !(0..=31).contains(bit)) {
-        return Err(Error::invalid(format!("MasqMarkBit must be between 0 and 31, \"markMasqBit\" is {bit}")));
-    }
-    match (&conf.external_set_mark_chain, conf.mark_masq_bit) {
-        (None, _) => Ok(()),
-        (Some(_), Some(_)) => Err(Error::invalid("Cannot specify externalSetMarkChain and markMasqBit")),
-        (Some(chain), None) => Err(unsupported(format!(
-            "\"externalSetMarkChain\" \"{chain}\" is not supported by the nftables backend, which needs no mark: remove the key"
-        ))),
-    }
-}
-
-fn unsupported(msg: impl Into<String>) -> Error {
-    Error::new(Code::UnsupportedField, msg)
 }
 
 #[cfg(test)]

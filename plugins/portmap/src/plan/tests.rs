@@ -102,21 +102,14 @@ fn snat_and_masq_all_say_whose_source_is_changed() {
 }
 
 #[test]
-fn keys_of_the_iptables_backend_are_refused() {
-    assert_eq!(refusal(json!({"backend": "iptables"})).code, Code::UnsupportedField);
-    assert!(refusal(json!({"backend": "x"})).msg.starts_with("unrecognized backend \"x\""));
-    assert!(Plan::new(&conf(json!({"backend": "nftables", "markMasqBit": 31}))).is_ok());
-    assert!(refusal(json!({"markMasqBit": 32})).msg.starts_with("MasqMarkBit must be between 0 and 31"));
-    let chain = refusal(json!({"externalSetMarkChain": "KUBE-MARK-MASQ"}));
-    assert_eq!(chain.code, Code::UnsupportedField);
-    assert!(chain.msg.contains("externalSetMarkChain") && chain.msg.contains("KUBE-MARK-MASQ"));
-    let both = refusal(json!({"externalSetMarkChain": "X", "markMasqBit": 5})).msg;
-    assert_eq!(both, "Cannot specify externalSetMarkChain and markMasqBit");
-    let words = refusal(json!({"conditionsV4": ["!", "-d", "192.0.2.0/24"]})).msg;
-    assert!(
-        words.starts_with("nftables backend was requested but configuration contains iptables-specific options [-d !]"),
-        "{words}"
-    );
+fn conditions_are_read_by_the_backend_that_they_are_for() {
+    let words = json!({"conditionsV4": ["!", "-d", "192.0.2.0/24"]});
+    let plan = Plan::new(&conf(words)).unwrap();
+    assert!(matches!(plan.backend, Backend::Iptables(_)));
+    assert_eq!(plan.words(Nfproto::IPV4), ["!", "-d", "192.0.2.0/24"]);
+    assert_eq!(*plan.conditions(Nfproto::IPV4), Conditions::None);
+    let plan = Plan::new(&conf(json!({"conditionsV6": ["ip6", "saddr", "fd00::/64"]}))).unwrap();
+    assert!(plan.backend == Backend::Any && *plan.conditions(Nfproto::IPV6) != Conditions::None);
 }
 
 #[test]

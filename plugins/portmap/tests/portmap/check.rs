@@ -68,9 +68,7 @@ fn status_says_whether_an_add_could_be_served() {
     let portmap = &chain.plugins()[1];
     portmap.status().silent();
     assert_eq!(before, stage.generation());
-    for (key, value) in
-        [("backend", json!("iptables")), ("markMasqBit", json!(32)), ("conditionsV4", json!(["-s", "x"]))]
-    {
+    for (key, value) in [("backend", json!("ebpf")), ("markMasqBit", json!(32)), ("conditionsV4", json!(["a; b"]))] {
         let error = portmap.with_key(key, value).status().failure_code(50);
         assert!(
             error["msg"].as_str().unwrap().contains(if key == "markMasqBit" { "MasqMarkBit" } else { "" }),

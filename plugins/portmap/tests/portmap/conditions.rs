@@ -153,7 +153,8 @@ fn words_that_nft_refuses_leave_nothing_behind() {
 fn words_of_iptables_and_ends_of_rules_are_refused_before_any_effect() {
     let stage = Stage::new();
     for (words, code) in [(json!(["-s", "10.0.0.1"]), 2), (json!(["!", "-i", "eth0"]), 2), (json!(["a; b"]), 7)] {
-        let (chain, result) = stage.bridged("c1", &under(&stage, json!({ "conditionsV6": words })));
+        let keys = json!({ "backend": "nftables", "conditionsV6": words });
+        let (chain, result) = stage.bridged("c1", &under(&stage, keys));
         let before = stage.snapshot();
         chain.plugins()[1].with_prev(&result).add().failure_code(code);
         assert_same(&before, &stage.snapshot());

@@ -15,6 +15,7 @@ mod conntrack;
 mod crash;
 mod del;
 mod gc;
+mod iptables;
 mod localhost;
 mod passthrough;
 mod publish;

@@ -45,10 +45,9 @@ fn bad_configuration_is_refused_before_any_effect() {
             "hostIP",
         ),
         ("runtimeConfig", json!({ "portMappings": [{ "hostPort": "1", "containerPort": 1 }] }), 6, "hostPort"),
-        ("backend", json!("iptables"), 2, "backend"),
         ("backend", json!("ebpf"), 7, "ebpf"),
         ("markMasqBit", json!(32), 7, "32"),
-        ("externalSetMarkChain", json!("KUBE-MARK-MASQ"), 2, "KUBE-MARK-MASQ"),
+        ("externalSetMarkChain", json!("KUBE-MARK-MASQ"), 7, "KUBE-MARK-MASQ"),
         ("conditionsV4", json!("ip saddr 10.0.0.1"), 6, "conditionsV4"),
     ] {
         let error = chain.plugins()[1].with_prev(&result).with_key(key, value).add().failure_code(code);

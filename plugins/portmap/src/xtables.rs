@@ -1,0 +1,115 @@
+//! Publishing ports by iptables, and taking them back: thin code around the data of [`chains`](crate::chains).
+
+use std::collections::BTreeSet;
+
+use attach::{may_have_chain, verify::failed, xtables};
+use cni::{Attachment, Error, Result};
+use iptables::Iptables;
+use nft::Nfproto;
+
+use crate::{
+    backend::Mark,
+    chains::{self, Chains, HOSTPORTS, NAT, Publication, program},
+    host,
+    plan::{Addresses, Plan, Published},
+    rules::Led,
+};
+
+/// The ports of one attachment.
+#[derive(Debug, Clone, Copy)]
+pub struct Publisher<'a> {
+    pub chains: &'a Chains,
+    pub plan: &'a Plan,
+    pub mark: &'a Mark,
+    pub ports: &'a [Published],
+    pub addresses: &'a Addresses,
+}
+
+impl Publisher<'_> {
+    /// Publishes the ports: one `iptables-restore` per family of addresses.
+    ///
+    /// # Errors
+    /// Code 101 if another container has one of them. Then nothing has changed in its family.
+    pub fn publish(&self) -> Result<()> {
+        self.each_family(|program, publication| {
+            let planned = program.try_change(NAT, |nat| self.chains.publish(nat, &publication).map_err(Failure));
+            planned.map_err(|Failure(error)| error)
+        })
+    }
+
+    /// Fails unless every port is published as the configuration has it.
+    pub fn check(&self) -> Result<()> {
+        self.each_family(|program, publication| {
+            let done = program.restore(&self.chains.required(&publication));
+            done.map_err(|error| failed(format!("check published ports: {error}")).details(error.details))
+        })
+    }
+
+    fn each_family(&self, mut task: impl FnMut(Iptables, Publication<'_>) -> Result<()>) -> Result<()> {
+        for family in [Nfproto::IPV4, Nfproto::IPV6] {
+            let of_family = |port: &&Published| port.from.family == family;
+            let ports: Vec<Published> = self.ports.iter().filter(of_family).copied().collect();
+            let Some(container) = self.addresses.of_family(family).filter(|_| !ports.is_empty()) else { continue };
+            let publication = Publication {
+                ports: &ports,
+                container,
+                snat: self.plan.snat,
+                mark: self.mark,
+                conditions: self.plan.words(family),
+            };
+            task(program(family), publication)?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes back what iptables has for the container, whoever made it.
+pub fn release(chains: &Chains) -> Result<()> {
+    let each = Iptables::ALL.map(|program| {
+        if !may_have_chain(program, NAT, &chains.names())? {
+            return Ok(());
+        }
+        let mut led = Vec::new();
+        let removed = program.change(NAT, |nat| {
+            led = chains.led(nat);
+            chains.leaving(nat)
+        });
+        forget(removed, &led)
+    });
+    Error::collect(each)
+}
+
+/// The same of all containers of `network` of which no attachment is in `keep`.
+pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()> {
+    let kept: BTreeSet<String> = keep.iter().map(|attachment| attachment.container_id.clone()).collect();
+    let each = Iptables::ALL.map(|program| {
+        if !may_have_chain(program, NAT, &[HOSTPORTS])? {
+            return Ok(());
+        }
+        let mut led = Vec::new();
+        let removed = program.change(NAT, |nat| {
+            let (batch, leaving) = chains::leaving_garbage(nat, network, &kept);
+            led = leaving;
+            batch
+        });
+        forget(removed, &led)
+    });
+    Error::collect(each)
+}
+
+/// Where the programs are missing, nobody could have added anything that they show.
+fn forget(removed: iptables::Result<()>, led: &[Led]) -> Result<()> {
+    match removed {
+        Err(error) if error.is_missing => Ok(()),
+        removed => Error::collect([removed.map_err(xtables), host::forget(led)]),
+    }
+}
+
+/// An error while the table is changed: a program's, or our refusal.
+struct Failure(Error);
+
+impl From<iptables::Error> for Failure {
+    fn from(error: iptables::Error) -> Self {
+        Self(xtables(error))
+    }
+}
