@@ -309,3 +309,40 @@ fn comment(network: &str, container_id: &str) -> String {
 fn comment_stem(network: &str) -> String {
     format!("dnat name: \"{network}\" id: ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::HostPort;
+
+    fn rules(snat: Snat, to: &str, container: &str) -> Vec<String> {
+        let to: SocketAddr = to.parse().unwrap();
+        let from = HostPort { family: Nfproto::of(to.ip()), at: None, protocol: Proto::TCP, port: 8080 };
+        let publication = Publication {
+            ports: &[Published { from, to }],
+            container: container.parse().unwrap(),
+            snat,
+            mark: &Mark::default(),
+            conditions: &[],
+        };
+        publication.rules().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn everybodys_packets_are_marked_with_masq_all() {
+        // As the releases from 1.2 on do it; the one that tests compare with is older.
+        let v4 = rules(Snat::Everybody, "10.1.0.2:80", "10.1.0.2/24");
+        let v6 = rules(Snat::Everybody, "[fd00::2]:80", "fd00::2/64");
+        assert_eq!(v4[0], "-p tcp --dport 8080 -s 0.0.0.0/0 -j CNI-HOSTPORT-SETMARK");
+        assert_eq!(v6[0], "-p tcp --dport 8080 -s ::/0 -j CNI-HOSTPORT-SETMARK");
+        assert_eq!(v6[1], "-p tcp --dport 8080 -j DNAT --to-destination [fd00::2]:80");
+        assert_eq!((v4.len(), v6.len()), (2, 2));
+    }
+
+    #[test]
+    fn comment_is_the_references_and_fits() {
+        assert_eq!(comment("n", "c"), "dnat name: \"n\" id: \"c\"");
+        let long = comment("n", &"c".repeat(300));
+        assert!(long.len() == 255 && long.ends_with("ccc..."), "{long}");
+    }
+}
