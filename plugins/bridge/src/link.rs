@@ -5,7 +5,7 @@ use attach::{
     verify::failed,
     veth::{self, existing},
 };
-use cni::{Code, Del, Error, Interface, Result, Success};
+use cni::{Code, Del, Error, Interface, Result, Success, check_ifname};
 use net::{BridgeSpec, Errno, Link, LinkChange, Mac, Netns, Rtnl, here, sysctl};
 
 use crate::{conf::Conf, is_gone, plan::Plan};
@@ -147,18 +147,43 @@ pub fn bridge_of(host: &mut Rtnl, ports: &[Link]) -> Result<Option<String>> {
 /// that made ours fail. It is this network's if its host end is a port of this bridge and nobody's by tag, and if its
 /// address is the one that the previous result, where there is one, tells.
 pub fn del_foreign(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
-    let Some(path) = &del.netns else { return Ok(()) };
+    let Some(path) = &del.netns else { return del_told(host, del) };
     let mut inside = match Netns::open(path).and_then(|netns| netns.rtnl()) {
-        Err(error) if is_gone(&error) => return Ok(()),
+        Err(error) if is_gone(&error) => return del_told(host, del),
         opened => opened.map_err(kernel)?,
     };
     let Some(link) = inside.link(&del.attachment.ifname).map_err(kernel)?.filter(|link| link.is_kind("veth")) else {
         return Ok(());
     };
-    let Some(peer) = peer_of(host, &link)?.filter(|peer| !veth::is_anybodys(peer)) else { return Ok(()) };
+    let Some(peer) = peer_of(host, &link)? else { return Ok(()) };
+    if is_nobodys_port(host, del, &peer)? && may_be(&link, del) {
+        inside.del_link(link.index).map_err(kernel)?;
+    }
+    Ok(())
+}
+
+/// The same where the network namespace cannot be looked into: the host end that the previous result tells of, by its name and
+/// its hardware address.
+fn del_told(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
+    let interfaces = del.network.prev_result.iter().flat_map(|result| &result.interfaces);
+    for told in interfaces.filter(|told| told.sandbox.is_none() && told.mac.is_some()) {
+        let told_mac = told.mac.as_deref().and_then(|mac| mac.parse::<Mac>().ok());
+        // What no link can be called is none.
+        if check_ifname(&told.name).is_err() {
+            continue;
+        }
+        let Some(link) = host.link(&told.name).map_err(kernel)? else { continue };
+        if link.is_kind("veth") && link.peer_elsewhere && link.mac == told_mac && is_nobodys_port(host, del, &link)? {
+            host.del_link(link.index).map_err(kernel)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a link is a port of the bridge, and nobody's by its alias.
+fn is_nobodys_port(host: &mut Rtnl, del: &Del<Conf>, link: &Link) -> Result<bool> {
     let bridge = host.link(del.network.conf.bridge()).map_err(kernel)?;
-    let of_bridge = bridge.is_some_and(|bridge| peer.master == Some(bridge.index));
-    if of_bridge && may_be(&link, del) { inside.del_link(link.index).map_err(kernel) } else { Ok(()) }
+    Ok(bridge.is_some_and(|bridge| link.master == Some(bridge.index)) && !veth::is_anybodys(link))
 }
 
 /// Whether the previous result does not tell another hardware address of the container's interface.
