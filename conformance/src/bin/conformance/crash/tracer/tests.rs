@@ -128,6 +128,9 @@ fn a_killed_plugin_leaves_its_children_running() {
 
 #[test]
 fn an_error_is_one_calls_alone() {
+    if !registers::CAN_FAIL {
+        return;
+    }
     let dir = TempDir::new().unwrap();
     let program = script(dir.path(), "echo one; echo two");
     let fault = Fault::Error(Errno::ENOSPC);
@@ -139,6 +142,9 @@ fn an_error_is_one_calls_alone() {
 
 #[test]
 fn an_error_that_is_retried_is_an_error_once() {
+    if !registers::CAN_FAIL {
+        return;
+    }
     let dir = TempDir::new().unwrap();
     let program = script(dir.path(), "read line; echo \"$line\"");
     let fault = Fault::Error(Errno::EINTR);
@@ -148,6 +154,9 @@ fn an_error_that_is_retried_is_an_error_once() {
 
 #[test]
 fn an_error_of_a_child_is_the_childs() {
+    if !registers::CAN_FAIL {
+        return;
+    }
     let dir = TempDir::new().unwrap();
     let program = script(dir.path(), "cat; echo $?");
     for (errno, told) in [(Errno::ENOSPC, "No space left on device"), (Errno::EIO, "Input/output error")] {
@@ -211,9 +220,11 @@ fn threads_and_their_children_are_counted_in_one_order() {
     assert!(opened >= 80, "{opened}");
     let children = all.calls.iter().filter(|call| !call.own && call.to_string() == "exit_group of true").count();
     assert_eq!(children, 4);
-    for fault in [Fault::Kill, Fault::KillPlugin, Fault::Error(Errno::ENOMEM)] {
+    let errors = Some(Fault::Error(Errno::ENOMEM)).filter(|_| registers::CAN_FAIL);
+    for fault in [Fault::Kill, Fault::KillPlugin].into_iter().chain(errors) {
         let points = points(&all, fault);
-        for point in (1..points).step_by(points / 40) {
+        // Threads that wait for each other more or less often make runs of different lengths.
+        for point in (1..points * 9 / 10).step_by(points / 40) {
             let traced = run(&program, fault, point);
             assert!(traced.hit.is_some() && !traced.timed_out, "{fault} at {point}: {}", text_of(&traced));
             assert_eq!(matches!(fault, Fault::Error(_)), traced.status.signal() != Some(9), "{fault} at {point}");
