@@ -57,15 +57,14 @@ fn a_plugin_that_cleans_up_passes() {
 
 #[test]
 fn what_a_killed_del_leaves_is_told() {
-    let options = ["--fault", "kill", "--cleanup", "del", "--operation", "del", "--offset", "40"];
+    let options = ["--fault", "kill", "--cleanup", "del", "--operation", "del"];
     let ran = crash(HASTY, &[options.as_slice(), &["--every", "2", "--format", "json"]].concat());
     assert_eq!(ran.status, 1, "{ran:?}");
     // From the end of the first rm to the call of the second that removes.
     let found = found(&sweeps(&ran)[0]);
     assert!(found.len() > 3 && found.iter().all(|finding| finding.starts_with("left ")), "{found:?}");
-    assert!(found.iter().any(|finding| finding.ends_with(" of rm")), "{found:?}");
 
-    let text = crash(HASTY, &[options.as_slice(), &["--every", "9"]].concat()).stdout;
+    let text = crash(HASTY, &[options.as_slice(), &["--every", "5"]].concat()).stdout;
     assert!(text.contains("expected:    nothing left after DEL"), "{text}");
     assert!(text.contains("+ file /var/lib/cni/more-"), "{text}");
 }
