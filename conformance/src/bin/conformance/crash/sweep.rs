@@ -41,7 +41,7 @@ pub fn run(options: &cli::Crash) -> Result<ExitCode, String> {
     }
 }
 
-/// Every plugin with its sweeps, before the first sweep begins: what is wrong with the last plugin is not found out after hours.
+/// Every plugin with its sweeps. All are checked before the first begins: a sweep that is done is not to be thrown away.
 fn planned(options: &cli::Crash, jobs: usize) -> Result<Vec<(Subject, Vec<Sweep>)>, String> {
     let errnos = errnos(&options.errnos)?;
     let subjects = suite::subjects(&options.plugins)?;
