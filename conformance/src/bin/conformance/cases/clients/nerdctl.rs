@@ -108,7 +108,7 @@ fn nerdctl_proc(stage: &Stage) -> Verdict {
     container.ns.sh(&format!("kill -9 {process}"));
     container.ns.remove();
     has_sandbox(&output.result()?, &path)?;
-    eventually(Duration::from_secs(5), || if Path::new(&path).exists() { Err("it runs") } else { Ok(()) });
+    eventually(Duration::from_secs(20), || if Path::new(&path).exists() { Err("it runs") } else { Ok(()) });
     at.del().silence()
 }
 
