@@ -8,7 +8,7 @@ pub mod podman;
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::{Demands, demand, same};
 use crate::layout;
-use crate::stage::{Container, Stage};
+use crate::stage::{Container, Stage, arranged};
 use serde_json::{Value, json};
 use std::os::unix::fs::symlink;
 use std::thread;
@@ -67,11 +67,8 @@ fn prepared(stage: &Stage, id: &str) -> Result<(Container, Snapshot), Stop> {
     Ok((container, stage.warm_snapshot()?))
 }
 
-/// But for settings of links: those that a chained plugin finds go with the container, in real life.
 fn nothing_left(stage: &Stage, before: &Snapshot) -> Verdict {
-    let settings = ["sysctl ipv4/conf/nbr", "sysctl ipv6/conf/nbr"];
-    let after = stage.snapshot().without(&settings);
-    same(&before.without(&settings), &after, "a host as it was before the container")
+    same(before, &stage.snapshot(), "a host as it was before the container")
 }
 
 /// The attachment without a key of its configuration.
@@ -118,7 +115,7 @@ fn linked_netns(stage: &Stage) -> Verdict {
     stage.since("0.3.0")?;
     let (container, before) = prepared(stage, "linked")?;
     let link = stage.sandbox.dir().join("link-to-netns");
-    symlink(container.ns.path(), &link).map_err(|e| Stop::skip(format!("the stage cannot be set: {e}")))?;
+    arranged("a link to the namespace", symlink(container.ns.path(), &link));
     let path = link.display().to_string();
     let at = container.at.clone().netns(&path);
     let result = at.add().result()?;

@@ -2,12 +2,11 @@
 
 use crate::case::{Case, Needs, Stop, VERSIONS, Verdict};
 use crate::demand::Demands;
-use crate::stage::Stage;
+use crate::stage::{Stage, arranged};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::pipe;
 use std::sync::Arc;
-use std::time::Duration;
 use testkit::{Output, Plugin, Stdin};
 
 pub const CASES: &[Case] = &[
@@ -145,9 +144,9 @@ fn echo(stage: &Stage) -> Verdict {
 
 /// A caller may leave a pipe open that it never writes to.
 fn open_stdin(stage: &Stage) -> Verdict {
-    let (reader, writer) = pipe().map_err(|e| Stop::skip(format!("create a pipe: {e}")))?;
+    let (reader, writer) = arranged("a pipe for stdin", pipe());
     let call = stage.plugin().command("VERSION").stdin(Stdin::Fd(Arc::new(reader.into())));
-    let verdict = same_list(stage, call.limit(Duration::from_secs(5)));
+    let verdict = same_list(stage, call);
     drop(writer);
     verdict
 }
