@@ -11,8 +11,6 @@ use crate::layout;
 use crate::stage::{Container, Stage, arranged};
 use serde_json::{Value, json};
 use std::os::unix::fs::symlink;
-use std::thread;
-use std::time::Duration;
 use testkit::{Attachment, Plugin, Snapshot};
 
 const CONFIG: Needs = Needs::Config;
@@ -20,13 +18,6 @@ const CONFIG: Needs = Needs::Config;
 const INTERFACE: Needs = Needs::Interface;
 
 pub const CASES: &[Case] = &[
-    Case::once(
-        "clients::libcni_probe",
-        "3.42a 2.3b",
-        Needs::Nothing,
-        "VERSION works as libcni asks: dummies in all variables",
-        libcni_probe,
-    ),
     Case::once(
         "clients::linked_netns",
         "3.6a",
@@ -69,35 +60,6 @@ fn prepared(stage: &Stage, id: &str) -> Result<(Container, Snapshot), Stop> {
 
 fn nothing_left(stage: &Stage, before: &Snapshot) -> Verdict {
     same(before, &stage.snapshot(), "a host as it was before the container")
-}
-
-/// The attachment without a key of its configuration.
-fn without(at: &Attachment, key: &str, command: &str) -> Plugin {
-    let mut conf = at.conf().clone();
-    if let Some(fields) = conf.as_object_mut() {
-        fields.remove(key);
-    }
-    at.call(command).stdin(&conf)
-}
-
-fn libcni_probe(stage: &Stage) -> Verdict {
-    let probe = stage.plugin().command("VERSION").container("").args("").netns("dummy").ifname("dummy");
-    let output = probe.env("CNI_PATH", "dummy").stdin(json!({ "cniVersion": stage.version() })).run();
-    let listed = output.result()?["supportedVersions"].as_array().is_some_and(|list| !list.is_empty());
-    output.demand(listed, "a list of `supportedVersions` with an entry")
-}
-
-/// Demands that nothing is left once the kernel has taken away the links of a namespace that is gone.
-fn settled(stage: &Stage, before: &Snapshot) -> Verdict {
-    let links = || stage.sandbox.sh("ip -o link").lines().count();
-    let expected = before.lines().iter().filter(|line| line.starts_with("link ")).count();
-    for _ in 0..100 {
-        if links() <= expected {
-            break;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    nothing_left(stage, before)
 }
 
 fn has_sandbox(result: &Value, path: &str) -> Verdict {
