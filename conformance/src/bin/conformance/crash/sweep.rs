@@ -57,10 +57,12 @@ fn planned(options: &cli::Crash, jobs: usize) -> Result<Vec<(Subject, Vec<Sweep>
 }
 
 fn works(subject: &Subject) -> Result<(), String> {
-    match (&subject.facts.kind, &subject.facts.refusal) {
-        (Some(_), _) => Ok(()),
-        (None, Some(refusal)) => Err(format!("the configuration of {} does not work: {refusal}", subject.name)),
-        (None, None) => Err(format!("{} needs a configuration that works: --config", subject.name)),
+    let facts = &subject.facts;
+    match (&facts.kind, &facts.refusal, &facts.trouble) {
+        (Some(_), ..) => Ok(()),
+        (None, Some(refusal), _) => Err(format!("the configuration of {} does not work: {refusal}", subject.name)),
+        (None, None, Some(trouble)) => Err(format!("{} could not be asked: {trouble}", subject.name)),
+        (None, None, None) => Err(format!("{} needs a configuration that works: --config", subject.name)),
     }
 }
 
