@@ -35,6 +35,7 @@ pub struct Plugin {
     stdin: Stdin,
     stdout: Stdout,
     limit: Duration,
+    whole_group: bool,
 }
 
 /// What a plugin finds on its stdin.
@@ -105,6 +106,7 @@ impl Plugin {
             stdin: Stdin::Bytes(Vec::new()),
             stdout: Stdout::Captured,
             limit: LIMIT,
+            whole_group: false,
         }
         .path([dir])
     }
@@ -194,6 +196,12 @@ impl Plugin {
         self
     }
 
+    /// Waits for what it has started, too, even if that holds no output: a delegate may outlive a plugin that is killed.
+    pub fn whole_group(mut self) -> Self {
+        self.whole_group = true;
+        self
+    }
+
     /// Runs it under another program, e.g. `["strace", "-f", "-e", "inject=..."]`.
     pub fn under(mut self, wrapper: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         self.wrapper = wrapper.into_iter().map(|word| word.as_ref().to_owned()).collect();
@@ -209,6 +217,8 @@ impl Plugin {
         let done = done.unwrap_or_else(|e| panic!("start: {e}\n{invocation}"));
         let output = Output::new(invocation, &done);
         assert!(!done.timed_out, "still running, or its output held open, after {:?}\n{output}", self.limit);
+        let ended = !self.whole_group || process::finish_group(done.group, self.limit);
+        assert!(ended, "what it has started still ran after {:?}\n{output}", self.limit);
         output
     }
 

@@ -1,10 +1,13 @@
 //! Child processes with a time limit: the one place where this crate starts any.
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -20,6 +23,8 @@ pub(crate) struct Finished {
     pub(crate) stderr: Vec<u8>,
     /// It, or a process it started, was still running or still held its output at the limit, and was killed.
     pub(crate) timed_out: bool,
+    /// The process group that was its own.
+    pub(crate) group: Pid,
 }
 
 /// A command to configure and to hand to [`finish`].
@@ -34,6 +39,7 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 pub(crate) fn finish(command: &mut Command, input: Vec<u8>, limit: Duration) -> io::Result<Finished> {
     let deadline = Instant::now() + limit;
     let mut child = command.process_group(0).spawn()?;
+    let group = Pid::from_raw(child.id().cast_signed());
     if let Some(mut stdin) = child.stdin.take() {
         // A process may end without reading its input: that is its choice, and shows in its status.
         thread::spawn(move || stdin.write_all(&input));
@@ -42,11 +48,41 @@ pub(crate) fn finish(command: &mut Command, input: Vec<u8>, limit: Duration) -> 
     let mut stderr = Stream::of(child.stderr.take());
     let in_time = stdout.ends_by(deadline) && stderr.ends_by(deadline) && exits_by(&mut child, deadline)?;
     if !in_time {
-        kill_group(&mut child)?;
+        // Not there any more: then only strangers to the group hold the output.
+        let _ = killpg(group, Signal::SIGKILL);
+        child.kill()?;
         let grace = Instant::now() + AFTER_KILL;
         let _ = stdout.ends_by(grace) && stderr.ends_by(grace);
     }
-    Ok(Finished { status: child.wait()?, stdout: stdout.bytes, stderr: stderr.bytes, timed_out: !in_time })
+    Ok(Finished { status: child.wait()?, stdout: stdout.bytes, stderr: stderr.bytes, timed_out: !in_time, group })
+}
+
+/// Waits until nothing in a process group runs any more. At the limit (false) it is killed.
+pub(crate) fn finish_group(group: Pid, limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    while runs(group) {
+        if Instant::now() > deadline {
+            let _ = killpg(group, Signal::SIGKILL);
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// Who has ended stays a member until its parent asks, and the first process of a container may never do so.
+fn runs(group: Pid) -> bool {
+    let processes = || fs::read_dir("/proc").into_iter().flatten().flatten();
+    killpg(group, None) != Err(Errno::ESRCH) && processes().any(|process| runs_in(group, &process.path()))
+}
+
+/// Whether the directory, of `/proc`, is of a process that is in the group, and no zombie.
+fn runs_in(group: Pid, process: &Path) -> bool {
+    let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+    // `PID (NAME) STATE PARENT GROUP ...`, where a name may have anything in it.
+    let mut fields = stat.rsplit_once(')').unwrap_or_default().1.split_whitespace();
+    let (state, own) = (fields.next(), fields.nth(1));
+    own.and_then(|own| own.parse().ok()) == Some(group.as_raw()) && !matches!(state, Some("Z" | "X"))
 }
 
 fn exits_by(child: &mut Child, deadline: Instant) -> io::Result<bool> {
@@ -57,14 +93,6 @@ fn exits_by(child: &mut Child, deadline: Instant) -> io::Result<bool> {
         thread::sleep(Duration::from_micros(200));
     }
     Ok(true)
-}
-
-fn kill_group(child: &mut Child) -> io::Result<()> {
-    if let Ok(group) = i32::try_from(child.id()) {
-        // Not there any more: then only strangers to the group hold the output.
-        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-    }
-    child.kill()
 }
 
 /// What arrives on a pipe, read by a thread so that neither stdout nor stderr can fill up unseen.
@@ -141,6 +169,22 @@ mod tests {
         let start = Instant::now();
         assert!(shell("exec >&- 2>&-; sleep 60", b"", Duration::from_millis(200)).timed_out);
         assert!(start.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn the_rest_of_a_group_is_awaited() {
+        let done = shell("sleep 0.3 >&- 2>&- & exit 0", b"", Duration::from_secs(20));
+        assert!(!done.timed_out);
+        assert!(finish_group(done.group, Duration::from_secs(20)));
+        assert!(!runs(done.group));
+    }
+
+    #[test]
+    fn the_rest_of_a_group_is_killed_at_the_limit() {
+        let done = shell("sleep 60 >&- 2>&- & exit 0", b"", Duration::from_secs(20));
+        assert!(!done.timed_out && runs(done.group));
+        assert!(!finish_group(done.group, Duration::from_millis(100)));
+        assert!(finish_group(done.group, Duration::from_secs(20)));
     }
 
     #[test]

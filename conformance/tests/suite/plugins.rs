@@ -67,10 +67,20 @@ impl Plugins {
     }
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_conformance");
+
 /// Runs the program with these words.
 pub fn conformance(words: &[&str]) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
-    let done = command.args(words).stdin(Stdio::null()).output().unwrap();
+    finish(Command::new(PROGRAM).args(words))
+}
+
+/// The same as somebody who may not even make user namespaces.
+pub fn conformance_of_nobody(words: &[&str]) -> Ran {
+    finish(Command::new("unshare").args(["--user", PROGRAM]).args(words))
+}
+
+fn finish(command: &mut Command) -> Ran {
+    let done = command.stdin(Stdio::null()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { status: done.status.code().unwrap(), stdout: text(done.stdout), stderr: text(done.stderr) }
 }

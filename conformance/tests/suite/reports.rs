@@ -2,6 +2,7 @@
 
 use crate::plugins::{Plugins, SILENT, conformance};
 use std::process::Command;
+use testkit::{Facility, require};
 
 #[test]
 fn json_has_everything_about_a_failure() {
@@ -18,6 +19,9 @@ fn json_has_everything_about_a_failure() {
 
 #[test]
 fn junit_is_xml_with_every_case() {
+    if !require(Facility::Program("python3")) {
+        return;
+    }
     let plugins = Plugins::with("p<&>", "printf '\\001<oops>'");
     let ran = plugins.run(&["--case", "version::", "--format", "junit", "--level", "ref"]);
     let file = plugins.write("report.xml", &ran.stdout);

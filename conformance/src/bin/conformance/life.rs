@@ -5,6 +5,7 @@ use crate::demand::{Demands, same};
 use crate::stage::{Container, Stage};
 use crate::subject::Kind;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use testkit::{Plugin, Snapshot};
@@ -122,12 +123,21 @@ pub fn links_go(stage: &Stage, before: &Snapshot) {
 }
 
 fn has_new_link(before: &Snapshot, after: &Snapshot) -> bool {
-    let names = |snapshot: &Snapshot| -> Vec<String> {
-        let links = snapshot.lines().iter().filter_map(|line| line.strip_prefix("link "));
-        links.filter_map(|link| link.split_whitespace().next()).map(str::to_owned).collect()
-    };
-    let old = names(before);
-    names(after).iter().any(|name| !old.contains(name))
+    !links(after).is_subset(&links(before))
+}
+
+/// The links that a snapshot has something of: one that is being removed loses its addresses, settings and routes one after
+/// the other.
+fn links(snapshot: &Snapshot) -> BTreeSet<&str> {
+    snapshot.lines().iter().filter_map(|line| link_of(line)).collect()
+}
+
+/// The link that a line of a snapshot is about.
+fn link_of(line: &str) -> Option<&str> {
+    let kinds = ["link ", "addr ", "vlan ", "qdisc ", "sysctl ipv4/conf/", "sysctl ipv6/conf/"];
+    let own = kinds.iter().find_map(|kind| line.strip_prefix(kind));
+    let route = || line.strip_prefix("route ")?.split_once(" dev=").map(|(_, device)| device);
+    own.or_else(route)?.split_whitespace().next()
 }
 
 /// Takes a container's namespace away, its path with it.

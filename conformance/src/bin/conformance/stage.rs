@@ -10,6 +10,7 @@ use crate::subject::{Kind, Subject};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 use testkit::{Attachment, Plugin, Sandbox, Snapshot, TestNs};
 
@@ -37,13 +38,20 @@ pub struct Container {
     pub at: Attachment,
 }
 
+/// What the stage has to be able to do for a case. Where it cannot, the plugin is not to blame, nor is the case of no
+/// concern to it: the case could not be carried out.
+#[track_caller]
+pub fn arranged<T>(what: &str, done: io::Result<T>) -> T {
+    done.unwrap_or_else(|e| panic!("the stage cannot be set: {what}: {e}"))
+}
+
 impl Stage {
     /// Moves the calling thread to a new stage.
     pub fn enter(subject: Subject) -> Self {
         let sandbox = Sandbox::enter();
         let stage = Self { sandbox, subject, containers: Cell::new(0) };
         for dir in [stage.dir(), stage.stub_dir()] {
-            fs::create_dir(&dir).unwrap_or_else(|e| panic!("create {}: {e}", dir.display()));
+            arranged("a directory", fs::create_dir(&dir));
         }
         stage
     }
@@ -121,7 +129,8 @@ impl Stage {
     }
 
     /// What the host holds, leases and other state in the usual directories included, without what is a mere hint, and
-    /// without the settings of the neighbour's links, which go with these.
+    /// without the settings of the neighbour's links. They go with these, so that the reference's portmap rightly leaves its
+    /// `route_localnet` there. Our own plugins take them back, which the crash sweep sees to.
     pub fn snapshot(&self) -> Snapshot {
         let dir = self.dir();
         self.sandbox.snapshot(&[&dir, "/var/lib/cni".as_ref()]).without(&["last_reserved_ip", "conf/nbr"])

@@ -92,7 +92,7 @@ impl Stub {
         let script = format!("#!{} {COMMAND}\n", program.display());
         fs::write(&stub.script, script).unwrap_or_else(|e| panic!("write {}: {e}", stub.script.display()));
         fs::set_permissions(&stub.script, fs::Permissions::from_mode(0o755)).unwrap_or_else(|e| panic!("chmod: {e}"));
-        for dir in [calls(&stub.script), answers(&stub.script), releases(&stub.script)] {
+        for dir in [calls, drafts, answers, releases].map(|place| place(&stub.script)) {
             fs::create_dir_all(&dir).unwrap_or_else(|e| panic!("create {}: {e}", dir.display()));
         }
         stub
@@ -188,15 +188,22 @@ fn answer_to(script: &Path, command: &str, stdin: &str) -> Answer {
     })
 }
 
-/// Under a name of its own, that sorts by time, at once and whole.
+/// Under a name of its own, that sorts by time. Whoever looks meanwhile finds the whole of it or nothing.
 fn record(script: &Path, call: &Recorded) -> io::Result<()> {
     let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let path = calls(script).join(format!("{time:030}-{}", std::process::id()));
-    fs::write(path, json!(call).to_string())
+    let name = format!("{time:030}-{}", std::process::id());
+    let draft = drafts(script).join(&name);
+    fs::write(&draft, json!(call).to_string())?;
+    fs::rename(draft, calls(script).join(name))
 }
 
 fn calls(script: &Path) -> PathBuf {
     beside(script, "calls")
+}
+
+/// Calls that are not written to their end.
+fn drafts(script: &Path) -> PathBuf {
+    beside(script, "drafts")
 }
 
 fn answers(script: &Path) -> PathBuf {

@@ -99,8 +99,8 @@ fn given(path: &Path, names: &[String]) -> Result<Vec<Value>, String> {
     let kind = |config: &Value| config["type"].as_str().unwrap_or_default().to_owned();
     let ours: Vec<_> = file.iter().filter(|config| names.contains(&kind(config))).cloned().collect();
     if ours.is_empty() {
-        let types: Vec<_> = file.iter().map(kind).collect();
-        return Err(format!("configurations of {}, and none of the plugins {}", types.join(", "), names.join(", ")));
+        let types: Vec<_> = file.iter().map(|config| config["type"].to_string()).collect();
+        return Err(format!("it configures {}, and none of the plugins {}", types.join(", "), names.join(", ")));
     }
     match ours.iter().find(|config| ours.iter().filter(|other| kind(other) == kind(config)).count() > 1) {
         Some(twice) => Err(format!("two configurations of {:?}: which one is to be used?", kind(twice))),

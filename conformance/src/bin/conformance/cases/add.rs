@@ -4,7 +4,7 @@ pub mod refusals;
 
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::Demands;
-use crate::life::Attached;
+use crate::life::{self, Attached};
 use crate::stage::{Container, Stage};
 use crate::truth::{self, Cidr, items};
 use serde_json::Value;
@@ -161,7 +161,7 @@ fn after_del_without_netns(stage: &Stage) -> Verdict {
     let detached = |container: &Container| container.at.clone().netns("").del().silence();
     detached(&container)?;
     container.at.add().result()?;
-    stage.sandbox.sh(&format!("umount -l {path}; rm {path}", path = container.ns.path().display()));
+    life::lose(stage, &container);
     detached(&container)?;
     stage.container("c1").at.add().result().map(drop)
 }

@@ -4,8 +4,9 @@ use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::{Demands, demand, same};
 use crate::stage::{Container, Stage};
 use crate::told::{Told, cidr, text};
+use crate::truth::items;
 use serde_json::{Value, json};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use testkit::TestNs;
 
@@ -36,8 +37,11 @@ pub const CASES: &[Case] = &[
 ];
 
 /// The address of the uplink, and where outside hosts are behind it.
-const UPLINK: &str = "203.0.113.1";
-const OUTSIDE: &str = "203.0.113.2:80";
+const UPLINK: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1));
+const OUTSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 2)), 80);
+
+/// How long an answer may take on a busy machine.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Skips the case for plugins whose configuration does not have the key.
 fn knows_masquerading(stage: &Stage) -> Verdict {
@@ -50,24 +54,44 @@ fn masquerade(stage: &Stage) -> Verdict {
     let outside = stage.sandbox.outside("outside");
     let _server = outside.listen_tcp(OUTSIDE);
     // A container that reaches the world as itself shows that it is the masquerading that makes the difference.
-    let (plain, own) = seen(stage, &outside, false)?;
-    if plain.is_none() {
-        return Err(Stop::skip("its containers do not reach the world without masquerading"));
-    }
-    demand(plain == own, "the container's own address without `ipMasq`", format!("{plain:?}"))?;
-    let (masqueraded, _) = seen(stage, &outside, true)?;
-    demand(masqueraded == UPLINK.parse().ok(), "the host's address with `ipMasq`", format!("{masqueraded:?}"))
+    let (container, own) = attached(stage, "plain", false)?;
+    has_way_out(stage, &container)?;
+    seen_as(&container, &outside, own, "the container's own address without `ipMasq`")?;
+    let (container, _) = attached(stage, "masqueraded", true)?;
+    seen_as(&container, &outside, UPLINK, "the host's address with `ipMasq`")
 }
 
-/// As whom a new container is seen outside, and who it is.
-fn seen(stage: &Stage, outside: &TestNs, ip_masq: bool) -> Result<(Option<IpAddr>, Option<IpAddr>), Stop> {
-    let container = stage.container(if ip_masq { "masqueraded" } else { "plain" });
+/// A container, and its IPv4 address.
+fn attached(stage: &Stage, id: &str, ip_masq: bool) -> Result<(Container, IpAddr), Stop> {
+    let container = stage.container(id);
     let result = container.at.with_key("ipMasq", json!(ip_masq)).add().result()?;
     let ips = Told::of(&result).ips;
     let own = ips.iter().filter_map(|ip| cidr(text(&ip["address"]))).map(|(ip, _)| ip).find(IpAddr::is_ipv4);
-    let reply = container.ns.connect_tcp(OUTSIDE, Duration::from_secs(2)).ok();
-    let reply = reply.filter(|reply| reply.server == outside.name());
-    Ok((reply.map(|reply| reply.peer.ip()), own))
+    own.map(|own| (container, own)).ok_or_else(|| Stop::skip("its containers have no IPv4 address"))
+}
+
+/// Skips the case where the container has no route to the world, or one by way of somebody else than this host: then it is
+/// not for the plugin to get it there.
+fn has_way_out(stage: &Stage, container: &Container) -> Verdict {
+    let route = container.ns.try_sh(&format!("ip -j route get {}", OUTSIDE.ip()));
+    let route: Value = serde_json::from_str(&route.stdout).unwrap_or_default();
+    let Some(hop) = route.get(0) else {
+        return Err(Stop::skip("its containers have no route to the world"));
+    };
+    let gateway = text(&hop["gateway"]);
+    let links = stage.sandbox.json("ip -j addr");
+    let mut addresses = links.as_array().into_iter().flatten().flat_map(|link| items(&link["addr_info"]));
+    if gateway.is_empty() || addresses.any(|address| address["local"] == gateway) {
+        return Ok(());
+    }
+    Err(Stop::skip(format!("its containers reach the world by way of {gateway}, which is not this host")))
+}
+
+/// Demands that the world sees the container at this address.
+fn seen_as(container: &Container, outside: &TestNs, address: IpAddr, expected: &str) -> Verdict {
+    let reply = container.ns.connect_tcp(OUTSIDE, LIMIT);
+    let peer = reply.as_ref().ok().filter(|reply| reply.server == outside.name()).map(|reply| reply.peer.ip());
+    demand(peer == Some(address), expected, format!("{reply:?}"))
 }
 
 fn masquerade_removed(stage: &Stage) -> Verdict {

@@ -5,10 +5,9 @@ pub mod list;
 
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::{Demands, same};
+use crate::life;
 use crate::stage::{Container, Stage};
 use serde_json::{Value, json};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 use testkit::{Attachment, Output, Plugin, Snapshot};
 
 const CONFIG: Needs = Needs::Config;
@@ -19,7 +18,6 @@ const KEY: &str = "cni.dev/valid-attachments";
 const OLD_KEY: &str = "cni.dev/attachments";
 
 pub const CASES: &[Case] = &[
-    Case::once("gc::silent", "3.33a", CONFIG, "GC prints nothing", silent),
     Case::once("gc::virgin", "3.29a 3.33a", CONFIG, "GC on a host without any attachment makes nothing", virgin),
     Case::once("gc::variables", "3.33b", CONFIG, "GC works with CNI_COMMAND and CNI_PATH only", variables),
     Case::once(
@@ -88,35 +86,17 @@ fn attached(stage: &Stage, id: &str) -> Result<(Container, Attachment), Stop> {
 /// Attaches containers and lets them vanish without DEL; the last one's attachment. Skips the case if nothing is left of
 /// them, which is when the host is as it was before.
 fn garbage(stage: &Stage, before: &Snapshot, ids: &[&str]) -> Result<Attachment, Stop> {
-    let links = links(stage);
     let mut last = Err(Stop::skip("no container"));
     for id in ids {
         let (container, at) = attached(stage, id)?;
         container.ns.remove();
         last = Ok(at);
     }
-    are_gone(stage, links);
+    life::links_go(stage, before);
     if stage.snapshot() == *before {
         return Err(Stop::skip("leaves nothing behind that GC could remove"));
     }
     last
-}
-
-fn links(stage: &Stage) -> usize {
-    stage.sandbox.sh("ip -o link").lines().count()
-}
-
-/// Waits until there are as few links as before: the kernel takes the other ends of links away when it gets to it.
-fn are_gone(stage: &Stage, before: usize) {
-    let start = Instant::now();
-    while links(stage) > before && start.elapsed() < Duration::from_secs(2) {
-        sleep(Duration::from_millis(20));
-    }
-}
-
-fn silent(stage: &Stage) -> Verdict {
-    let (_container, at) = attached(stage, "attached")?;
-    collect(&at, &[entry("attached", "eth0")]).silence()
 }
 
 fn virgin(stage: &Stage) -> Verdict {
@@ -165,7 +145,7 @@ fn similar_ids(stage: &Stage) -> Verdict {
 fn other_ifname(stage: &Stage) -> Verdict {
     stage.warm_snapshot()?;
     let (_container, at) = attached(stage, "several")?;
-    let (before, links) = (stage.snapshot(), links(stage));
+    let before = stage.snapshot();
     // In a namespace of its own, so that it can vanish.
     let second = stage.container("elsewhere");
     let second = Container { at: second.at.container("several").ifname("eth1"), ns: second.ns };
@@ -175,7 +155,7 @@ fn other_ifname(stage: &Stage) -> Verdict {
     }
     added.result()?;
     second.ns.remove();
-    are_gone(stage, links);
+    life::links_go(stage, &before);
     collect(&at, &[entry("several", "eth0")]).silence()?;
     same(&before, &stage.snapshot(), "a GC that tells the interfaces of a container apart")?;
     at.check().silence()

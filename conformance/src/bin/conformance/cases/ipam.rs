@@ -4,6 +4,7 @@ pub mod result;
 
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::{Demands, demand, same};
+use crate::life;
 use crate::stage::{Container, Stage};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -261,7 +262,7 @@ fn del_netns_gone(stage: &Stage) -> Verdict {
     let (before, container, _) = reserved(stage, "leaving")?;
     container.ns.remove();
     container.at.del().silence()?;
-    same(&before, &stage.snapshot(), "a DEL that leaves nothing behind")
+    life::cleared(stage, &before, "a DEL that leaves nothing behind")
 }
 
 fn check_gone(stage: &Stage) -> Verdict {

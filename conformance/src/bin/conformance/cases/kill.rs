@@ -38,12 +38,13 @@ fn kills(duration: Duration) -> impl Iterator<Item = Kill> {
 }
 
 impl Kill {
-    /// Whether the call was killed: it may be over already. What it has started has ended, too.
+    /// Whether the call was killed: it may be over already. What it has started has ended, too: an ADD of the delegate's that
+    /// lives on must not get into the DEL that follows.
     fn hits(self, call: &Plugin) -> bool {
         let after = format!("{:.6}", self.after.as_secs_f64());
         let words = ["timeout", "--signal=KILL", if self.whole_group { "--" } else { "--foreground" }, &after];
         // `timeout` is one of the group.
-        matches!(call.clone().under(words).run().status.code(), None | Some(137))
+        matches!(call.clone().under(words).whole_group().run().status.code(), None | Some(137))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::{Demands, demand, same};
-use crate::stage::Stage;
+use crate::stage::{Stage, arranged};
 use crate::trial::Trial;
 use serde_json::{Deserializer, Value};
 use std::fs;
@@ -166,7 +166,7 @@ fn accepted(output: &Output) -> Verdict {
 fn other_files(stage: &Stage) -> Verdict {
     let del = stage.call("DEL");
     let file = stage.dir().join("no-namespace");
-    fs::write(&file, "").map_err(|e| Stop::skip(format!("write {}: {e}", file.display())))?;
+    arranged("a file that is no namespace", fs::write(&file, ""));
     let uts = "/proc/self/ns/uts".into();
     for path in [file, stage.dir(), stage.dir().join("no-file"), uts] {
         let output = del.clone().netns(&path).run();

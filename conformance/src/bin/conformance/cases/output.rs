@@ -1,7 +1,7 @@
 //! stdout and exit status: of success, and of failure.
 
 use crate::case::{Case, Needs, Stop, Verdict};
-use crate::demand::{Demands, same};
+use crate::demand::Demands;
 use crate::stage::Stage;
 use crate::trial::{Trial, without};
 use serde_json::{Value, json};
@@ -219,7 +219,7 @@ fn undone(stage: &Stage, stdout: Stdout) -> Verdict {
     // The kernel gives lo its address when it comes up, and leaves it when it goes down.
     let inside = || container.ns.snapshot().without(&["addr lo ", "dev=lo"]);
     let empty = inside();
-    let _ = container.at.call("ADD").stdout(stdout).run();
-    same(&before, &stage.snapshot(), "an ADD that fails leaves nothing on the host")?;
-    same(&empty, &inside(), "an ADD that fails leaves nothing in the container")
+    let output = container.at.call("ADD").stdout(stdout).run();
+    output.demand_none(before.diff(&stage.snapshot()), "an ADD that fails leaves nothing on the host")?;
+    output.demand_none(empty.diff(&inside()), "an ADD that fails leaves nothing in the container")
 }

@@ -4,7 +4,7 @@
 
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::Demands;
-use crate::stage::Stage;
+use crate::stage::{Stage, arranged};
 use crate::stub::Answer;
 use crate::trial::Trial;
 use serde_json::{Value, json};
@@ -61,8 +61,7 @@ pub const CASES: &[Case] = &[
     ),
     Case::once("skeleton::reads_all", "6.9a", Needs::Nothing, "stdin is read to its end", reads_all),
     Case::once("skeleton::unreadable", "6.9b", Needs::Nothing, "a stdin that cannot be read is told", |stage| {
-        let dir = stage.dir();
-        let dir = File::open(&dir).map_err(|e| Stop::skip(format!("open {}: {e}", dir.display())))?;
+        let dir = arranged("a directory for stdin", File::open(stage.dir()));
         let trial = Trial::of(stage, "ADD")?;
         trial.refused(&trial.call().stdin(dir), &[5])?.says("error reading from stdin: ")
     }),
@@ -226,13 +225,12 @@ fn reads_all(stage: &Stage) -> Verdict {
     let path = stage.sandbox.dir().join("conf.json");
     let at = stage.container("c").at;
     let text = format!("{}{}", at.conf(), " ".repeat(100_000));
-    let lost = |e| Stop::skip(format!("{}: {e}", path.display()));
-    fs::write(&path, &text).map_err(lost)?;
+    arranged("a file for stdin", fs::write(&path, &text));
     for command in ["ADD", "DEL", "UPDATE"] {
-        let file = File::open(&path).map_err(lost)?;
-        let mut here = file.try_clone().map_err(lost)?;
+        let file = arranged("a file for stdin", File::open(&path));
+        let mut here = arranged("a second descriptor of the file", file.try_clone());
         let output = at.call("ADD").command(command).stdin(file).run();
-        let place = here.stream_position().map_err(lost)?;
+        let place = arranged("a look at the place in the file", here.stream_position());
         output.demand(place == text.len() as u64, "the whole stdin read")?;
     }
     Ok(())

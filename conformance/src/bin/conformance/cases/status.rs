@@ -3,7 +3,7 @@
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::{Demands, demand, same};
 use crate::recorder::Recorder;
-use crate::stage::Stage;
+use crate::stage::{Stage, arranged};
 use crate::stub::Answer;
 use serde_json::json;
 use std::fs;
@@ -165,7 +165,7 @@ fn honest(stage: &Stage) -> Verdict {
     let dir = stage.dir();
     // A file where the directory of the state was.
     let replaced = fs::remove_dir_all(&dir).and_then(|()| fs::write(&dir, ""));
-    replaced.map_err(|e| Stop::skip(format!("the stage cannot be set: {e}")))?;
+    arranged("a file in place of the directory", replaced);
     if container.at.add().status.success() {
         return Err(Stop::skip("keeps no state in {dir}"));
     }

@@ -1,7 +1,7 @@
 //! The configuration on stdin: how it may arrive, and what is none.
 
-use crate::case::{Case, Needs, Stop, Verdict};
-use crate::stage::Stage;
+use crate::case::{Case, Needs, Verdict};
+use crate::stage::{Stage, arranged};
 use crate::trial::Trial;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -169,13 +169,13 @@ fn from_file(stage: &Stage) -> Verdict {
     let trial = Trial::of(stage, "ADD")?;
     let path = stage.sandbox.dir().join("conf.json");
     let file = std::fs::write(&path, trial.at.conf().to_string()).and_then(|()| File::open(&path));
-    trial.undisturbed(&trial.call().stdin(file.map_err(|e| Stop::skip(format!("{}: {e}", path.display())))?))
+    trial.undisturbed(&trial.call().stdin(arranged("a file for stdin", file)))
 }
 
-/// Nothing at first, then byte by byte, then half, then a pause, then the rest.
+/// Nothing at first, then one half, then the other, with a pause before each.
 fn in_pieces(stage: &Stage) -> Verdict {
     let trial = Trial::of(stage, "ADD")?;
-    let (reader, writer) = pipe().map_err(|e| Stop::skip(format!("create a pipe: {e}")))?;
+    let (reader, writer) = arranged("a pipe for stdin", pipe());
     let text = trial.at.conf().to_string().into_bytes();
     let writing = thread::spawn(move || write_slowly(writer, &text));
     let verdict = trial.undisturbed(&trial.call().stdin(Stdin::Fd(Arc::new(reader.into()))));
@@ -186,7 +186,7 @@ fn in_pieces(stage: &Stage) -> Verdict {
 
 fn write_slowly(mut writer: PipeWriter, text: &[u8]) -> std::io::Result<()> {
     let (first, rest) = text.split_at_checked(text.len() / 2).unwrap_or_default();
-    for piece in [&[], first, rest] {
+    for piece in [first, rest] {
         thread::sleep(Duration::from_millis(60));
         writer.write_all(piece)?;
     }
@@ -195,7 +195,7 @@ fn write_slowly(mut writer: PipeWriter, text: &[u8]) -> std::io::Result<()> {
 
 fn directory(stage: &Stage, command: &'static str) -> Verdict {
     let trial = Trial::of(stage, command)?;
-    let directory = File::open(stage.dir()).map_err(|e| Stop::skip(format!("open {}: {e}", stage.dir().display())))?;
+    let directory = arranged("a directory for stdin", File::open(stage.dir()));
     trial.refused(&trial.call().stdin(directory), &[5]).map(drop)
 }
 

@@ -6,6 +6,7 @@
 mod outcome;
 mod plan;
 mod point;
+mod queue;
 mod report;
 mod sweep;
 mod tracer;

@@ -1,4 +1,4 @@
-//! What is to be tried: operations, faults, points.
+//! What can be tried: operations, faults, points.
 #![allow(clippy::doc_markdown, reason = "doc comments are the text of --help")]
 
 use super::tracer::{Errno, Fault, Injection};
@@ -66,39 +66,6 @@ pub struct Plan {
     pub point: usize,
 }
 
-/// The points that are still to be tried. Where a sweep ends is only found by trying.
-#[derive(Debug)]
-pub struct Queue {
-    sweeps: Vec<Sweep>,
-    next: usize,
-    first: usize,
-    every: usize,
-}
-
-impl Queue {
-    /// Each `every`th point of these sweeps, with an offset.
-    pub fn new(mut sweeps: Vec<Sweep>, every: usize, offset: usize) -> Self {
-        sweeps.reverse();
-        let first = offset + 1;
-        Self { sweeps, next: first, first, every }
-    }
-
-    /// The next point.
-    pub fn take(&mut self) -> Option<Plan> {
-        let plan = Plan { sweep: *self.sweeps.last()?, point: self.next };
-        self.next += self.every;
-        Some(plan)
-    }
-
-    /// A sweep has no more points.
-    pub fn end(&mut self, sweep: Sweep) {
-        if self.sweeps.last() == Some(&sweep) {
-            self.sweeps.pop();
-            self.next = self.first;
-        }
-    }
-}
-
 impl Plan {
     /// What the tracer is to do.
     pub fn injection(self) -> Injection {
@@ -142,6 +109,13 @@ impl Display for Cleanup {
     }
 }
 
+/// As a report names it: `ADD kill (DEL)`.
+impl Display for Sweep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.operation, self.fault, self.cleanup)
+    }
+}
+
 /// As a command line and a report name it: `kill`, `kill-plugin`, `ENOMEM`.
 impl Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,19 +153,6 @@ mod tests {
 
     const ADD: Sweep = Sweep { operation: Operation::Add, fault: Fault::Kill, cleanup: Cleanup::Del };
     const DEL: Sweep = Sweep { operation: Operation::Del, fault: Fault::Error(Errno::EIO), cleanup: Cleanup::Gc };
-
-    #[test]
-    fn a_sweep_goes_on_until_it_ends() {
-        let mut queue = Queue::new(vec![ADD, DEL], 10, 3);
-        let points = [queue.take(), queue.take()].map(|plan| plan.unwrap().point);
-        assert_eq!(points, [4, 14]);
-        queue.end(DEL);
-        queue.end(ADD);
-        queue.end(ADD);
-        assert_eq!(queue.take(), Some(Plan { sweep: DEL, point: 4 }));
-        queue.end(DEL);
-        assert_eq!(queue.take(), None);
-    }
 
     #[test]
     fn a_plan_reaches_a_worker_as_it_is() {

@@ -2,6 +2,7 @@
 
 use super::outcome::{Finding, Outcome, What};
 use super::plan::Sweep;
+use super::queue::RUNS;
 use crate::report::text::{line, tell_call};
 use crate::subject::Subject;
 use serde::Serialize;
@@ -32,6 +33,9 @@ pub struct Row {
     pub sweep: Sweep,
     /// How many points were tried.
     pub points: usize,
+    /// Points that every run ended before, though there was one that came to a later point.
+    #[serde(rename = "notReached")]
+    pub not_reached: Vec<usize>,
     /// What was found, point by point.
     pub found: Vec<Found>,
 }
@@ -57,7 +61,7 @@ struct Group<'a> {
 impl Row {
     /// A sweep that has not begun.
     pub fn new(sweep: Sweep) -> Self {
-        Self { sweep, points: 0, found: Vec::new() }
+        Self { sweep, points: 0, not_reached: Vec::new(), found: Vec::new() }
     }
 
     /// Takes in how a point ended.
@@ -81,9 +85,20 @@ impl Row {
 }
 
 impl Report {
-    /// Nothing was left anywhere.
+    /// Nothing was left anywhere, and there were points in every sweep.
     pub fn is_clean(&self) -> bool {
-        self.rows.iter().all(|row| row.found.is_empty() && row.points > 0)
+        !self.has_findings() && self.untried().is_none()
+    }
+
+    /// Something should not be.
+    pub fn has_findings(&self) -> bool {
+        self.rows.iter().any(|row| !row.found.is_empty())
+    }
+
+    /// A sweep without a point.
+    pub fn untried(&self) -> Option<String> {
+        let row = self.rows.iter().find(|row| row.points == 0)?;
+        Some(format!("{} {}", self.subject.name, row.sweep))
     }
 
     fn points(&self) -> usize {
@@ -96,8 +111,8 @@ impl Report {
         let mut known = BTreeMap::new();
         for row in &self.rows {
             for found in &row.found {
-                let Sweep { operation, fault, cleanup } = row.sweep;
-                let place = format!("{operation} {fault} ({cleanup}) {}: {}", found.point, found.call);
+                let Sweep { operation, cleanup, .. } = row.sweep;
+                let place = format!("{} {}: {}", row.sweep, found.point, found.call);
                 for finding in &found.findings {
                     let key = (operation.to_string(), cleanup.to_string(), finding.kind, finding.shape());
                     let index = *known.entry(key).or_insert(groups.len());
@@ -128,17 +143,22 @@ pub fn text(reports: &[Report]) -> String {
 
 fn tell(text: &mut String, plugin: &str, Group { example, points }: &Group<'_>) {
     let _ = writeln!(text, "{} {plugin}: {} points", example.kind.to_string().to_uppercase(), points.len());
-    let mut named = points.iter().take(NAMED).cloned().collect::<Vec<_>>();
-    if points.len() > NAMED {
-        named.push(format!("and {} more", points.len() - NAMED));
-    }
-    line(text, "points", &named.join("\n"));
+    line(text, "points", &named(points).join("\n"));
     line(text, "expected", &example.failure.expected);
     line(text, "found", &example.failure.found);
     if let Some(call) = &example.failure.call {
         tell_call(text, call);
     }
     text.push('\n');
+}
+
+/// The first of them.
+fn named(points: &[String]) -> Vec<String> {
+    let mut named = points.iter().take(NAMED).cloned().collect::<Vec<_>>();
+    if points.len() > NAMED {
+        named.push(format!("and {} more", points.len() - NAMED));
+    }
+    named
 }
 
 fn table(text: &mut String, report: &Report) {
@@ -156,6 +176,12 @@ fn table(text: &mut String, report: &Report) {
         text.push('\n');
     }
     let _ = writeln!(text, "{} points in {:.1} s", report.points(), report.time.as_secs_f64());
+    let places = |row: &Row| row.not_reached.iter().map(|point| format!("{} {point}", row.sweep)).collect::<Vec<_>>();
+    let not_reached: Vec<_> = report.rows.iter().flat_map(places).collect();
+    if !not_reached.is_empty() {
+        let (count, names) = (not_reached.len(), named(&not_reached).join(", "));
+        let _ = writeln!(text, "{count} points not reached, in up to {RUNS} runs each: {names}");
+    }
 }
 
 /// The report for programs.
@@ -171,4 +197,34 @@ pub fn json(reports: &[Report]) -> String {
         })
     });
     format!("{:#}\n", json!({ "plugins": plugins.collect::<Vec<_>>() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{Cleanup, Operation};
+    use super::super::tracer::Fault;
+    use super::*;
+    use crate::subject::Facts;
+
+    fn report(row: impl FnOnce(Row) -> Row) -> Report {
+        let subject = Subject { name: "p".into(), dir: "/".into(), config: None, facts: Facts::default() };
+        let sweep = Sweep { operation: Operation::Add, fault: Fault::Kill, cleanup: Cleanup::Gc };
+        Report { subject, rows: vec![row(Row::new(sweep))], time: Duration::ZERO }
+    }
+
+    #[test]
+    fn points_that_were_not_reached_are_told() {
+        let reports = [report(|row| Row { points: 90, not_reached: (11..=20).collect(), ..row })];
+        assert!(reports[0].is_clean(), "what a plugin does not come to it cannot leave anything at");
+        let text = text(&reports);
+        let told = "10 points not reached, in up to 3 runs each: ADD kill (GC) 11, ADD kill (GC) 12, ";
+        assert!(text.contains(told) && text.ends_with("ADD kill (GC) 18, and 2 more\n"), "{text}");
+        assert!(json(&reports).contains("\"notReached\": [\n            11,"), "{}", json(&reports));
+    }
+
+    #[test]
+    fn a_sweep_without_a_point_is_not_clean() {
+        let report = report(|row| row);
+        assert_eq!((report.is_clean(), report.untried().as_deref()), (false, Some("p ADD kill (GC)")));
+    }
 }

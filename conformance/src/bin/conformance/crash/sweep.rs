@@ -1,7 +1,8 @@
 //! The whole: worker processes share the points, and the report is told.
 
 use super::outcome::{Outcome, What};
-use super::plan::{Cleanup, ERRNOS, Kind, Operation, Plan, Queue, Sweep, errno};
+use super::plan::{Cleanup, ERRNOS, Kind, Operation, Plan, Sweep, errno};
+use super::queue::Queue;
 use super::report::{self, Report, Row};
 use super::tracer::Errno;
 use super::worker;
@@ -20,12 +21,10 @@ const BROKEN: usize = 10;
 /// Runs what the command line asks for and prints the report.
 pub fn run(options: &cli::Crash) -> Result<ExitCode, String> {
     let jobs = options.jobs.unwrap_or_else(suite::default_jobs).max(1);
-    let errnos = errnos(&options.errnos)?;
     let mut reports = Vec::new();
-    for subject in suite::probed(suite::subjects(&options.plugins)?, jobs)? {
-        works(&subject)?;
+    for (subject, sweeps) in planned(options, jobs)? {
         let start = Instant::now();
-        let rows = sweep(&subject, options, sweeps(&subject, options, &errnos), jobs)?;
+        let rows = sweep(&subject, options, &sweeps, jobs)?;
         reports.push(Report { subject, rows, time: start.elapsed() });
     }
     let text = match options.format {
@@ -33,15 +32,37 @@ pub fn run(options: &cli::Crash) -> Result<ExitCode, String> {
         cli::CrashFormat::Json => report::json(&reports),
     };
     let _ = io::stdout().write_all(text.as_bytes());
-    let clean = reports.iter().all(Report::is_clean);
-    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if reports.iter().any(Report::has_findings) {
+        return Ok(ExitCode::FAILURE);
+    }
+    match reports.iter().find_map(Report::untried) {
+        Some(sweep) => Err(format!("no point was tried: {sweep} ends before --offset {}", options.offset)),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Every plugin with its sweeps. All are checked before the first begins: a sweep that is done is not to be thrown away.
+fn planned(options: &cli::Crash, jobs: usize) -> Result<Vec<(Subject, Vec<Sweep>)>, String> {
+    let errnos = errnos(&options.errnos)?;
+    let subjects = suite::subjects(&options.plugins)?;
+    let planned = |subject: Subject| {
+        works(&subject)?;
+        let sweeps = sweeps(&subject, options, &errnos);
+        if sweeps.is_empty() {
+            return Err(format!("{} has no GC: that came with version 1.1.0, which it does not list", subject.name));
+        }
+        Ok((subject, sweeps))
+    };
+    suite::probed(subjects, jobs)?.into_iter().map(planned).collect()
 }
 
 fn works(subject: &Subject) -> Result<(), String> {
-    match (&subject.facts.kind, &subject.facts.refusal) {
-        (Some(_), _) => Ok(()),
-        (None, Some(refusal)) => Err(format!("the configuration of {} does not work: {refusal}", subject.name)),
-        (None, None) => Err(format!("{} needs a configuration that works: --config", subject.name)),
+    let facts = &subject.facts;
+    match (&facts.kind, &facts.refusal, &facts.trouble) {
+        (Some(_), ..) => Ok(()),
+        (None, Some(refusal), _) => Err(format!("the configuration of {} does not work: {refusal}", subject.name)),
+        (None, None, Some(trouble)) => Err(format!("{} could not be asked: {trouble}", subject.name)),
+        (None, None, None) => Err(format!("{} needs a configuration that works: --config", subject.name)),
     }
 }
 
@@ -78,7 +99,7 @@ struct Board {
     shows: bool,
 }
 
-fn sweep(subject: &Subject, options: &cli::Crash, sweeps: Vec<Sweep>, jobs: usize) -> Result<Vec<Row>, String> {
+fn sweep(subject: &Subject, options: &cli::Crash, sweeps: &[Sweep], jobs: usize) -> Result<Vec<Row>, String> {
     let rows = sweeps.iter().copied().map(Row::new).collect();
     let queue = Queue::new(sweeps, options.every.max(1), options.offset);
     let shows = io::stderr().is_terminal();
@@ -93,7 +114,7 @@ fn sweep(subject: &Subject, options: &cli::Crash, sweeps: Vec<Sweep>, jobs: usiz
     workers.into_iter().collect::<Result<Vec<()>, String>>()?;
     let board = board.into_inner().unwrap_or_else(PoisonError::into_inner);
     board.clear();
-    Ok(board.rows)
+    Ok(board.into_rows())
 }
 
 fn work(subject: &Subject, board: &Mutex<Board>) -> Result<(), String> {
@@ -122,10 +143,14 @@ impl Board {
         let Some(row) = self.rows.iter_mut().find(|row| row.sweep == plan.sweep) else {
             return;
         };
-        let ended = outcome.hit.is_none() && outcome.is_clean();
+        match (&outcome.hit, outcome.is_clean()) {
+            (Some(_), _) => self.queue.hit(plan),
+            (None, true) => self.queue.miss(plan),
+            (None, false) => self.queue.fail(plan),
+        }
         row.note(plan.point, outcome);
-        if ended || row.count(What::Broken) >= BROKEN {
-            self.queue.end(plan.sweep);
+        if row.count(What::Broken) >= BROKEN {
+            self.queue.give_up(plan.sweep);
         }
         if self.shows {
             let (points, found) = (row.points, row.found());
@@ -137,6 +162,11 @@ impl Board {
                 "\r\x1b[K{name}: {operation}, {fault}, {cleanup}: {points} points, {found} findings"
             );
         }
+    }
+
+    fn into_rows(self) -> Vec<Row> {
+        let Self { queue, rows, .. } = self;
+        rows.into_iter().map(|row| Row { not_reached: queue.unreached(row.sweep), ..row }).collect()
     }
 
     fn clear(&self) {

@@ -5,7 +5,7 @@
 //! are hit at two points that have nothing to do with each other, and several faults meet in one run.
 //!
 //! Threads run in parallel, so the order of their calls, and even their number, changes a little from run to run. A sweep
-//! goes on until a run ends without its point being reached.
+//! goes on until several runs in a row end before their points.
 //!
 //! [`ptrace`]: https://man7.org/linux/man-pages/man2/ptrace.2.html
 

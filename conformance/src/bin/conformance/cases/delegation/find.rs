@@ -4,11 +4,10 @@ use super::DELEGATING;
 use crate::case::{Case, Stop, Verdict};
 use crate::demand::{Demands, demand, same};
 use crate::recorder::{Delegated, Recorder, TYPE};
-use crate::stage::{Container, Stage};
+use crate::stage::{Container, Stage, arranged};
 use crate::stub::Stub;
 use serde_json::{Value, json};
 use std::fs;
-use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use testkit::{Output, Plugin};
@@ -144,20 +143,15 @@ pub const CASES: &[Case] = &[
 ];
 
 /// A stub in a directory of its own.
-fn stub_in(stage: &Stage, place: &str) -> Result<(Stub, PathBuf), Stop> {
-    let dir = stage.sandbox.dir().join(place).join("plugins");
-    prepared(fs::create_dir_all(&dir))?;
-    Ok((Stub::install(&stage.sandbox, &dir, TYPE), dir))
+fn stub_in(stage: &Stage, place: &str) -> (Stub, PathBuf) {
+    let dir = empty_dir(stage, &format!("{place}/plugins"));
+    (Stub::install(&stage.sandbox, &dir, TYPE), dir)
 }
 
-fn empty_dir(stage: &Stage, place: &str) -> Result<PathBuf, Stop> {
+fn empty_dir(stage: &Stage, place: &str) -> PathBuf {
     let dir = stage.sandbox.dir().join(place);
-    prepared(fs::create_dir_all(&dir)).map(|()| dir)
-}
-
-/// The stage itself is at fault.
-fn prepared(done: io::Result<()>) -> Verdict {
-    done.map_err(|e| Stop::skip(format!("the stage cannot be set: {e}")))
+    arranged("a directory of plugins", fs::create_dir_all(&dir));
+    dir
 }
 
 /// ADD with this `CNI_PATH`, for a container whose delegate is a stub.
@@ -173,8 +167,8 @@ fn ran(stub: &Stub, expected: &[&str], which: &str) -> Verdict {
 }
 
 fn path_order(stage: &Stage) -> Verdict {
-    let (first, first_dir) = stub_in(stage, "first")?;
-    let (second, second_dir) = stub_in(stage, "second")?;
+    let (first, first_dir) = stub_in(stage, "first");
+    let (second, second_dir) = stub_in(stage, "second");
     let scene = Recorder::new(stage).container("two");
     first.answer("ADD", scene.lease.clone());
     second.answer("ADD", scene.lease.clone());
@@ -184,22 +178,22 @@ fn path_order(stage: &Stage) -> Verdict {
 }
 
 fn path_later(stage: &Stage) -> Verdict {
-    let (recorder, empty) = (Recorder::new(stage), empty_dir(stage, "empty")?);
+    let (recorder, empty) = (Recorder::new(stage), empty_dir(stage, "empty"));
     let path = [Path::new("/nowhere/conformance"), &empty, &stage.stub_dir(), &stage.subject.dir];
     add_by(&recorder.container("later"), &path).result()?;
     recorder.ran_once("ADD").map(drop)
 }
 
 fn path_directory(stage: &Stage) -> Verdict {
-    let (recorder, first) = (Recorder::new(stage), empty_dir(stage, "first")?);
-    empty_dir(stage, &format!("first/{TYPE}"))?;
+    let (recorder, first) = (Recorder::new(stage), empty_dir(stage, "first"));
+    empty_dir(stage, &format!("first/{TYPE}"));
     add_by(&recorder.container("behind"), &[&first, &stage.stub_dir()]).result()?;
     recorder.ran_once("ADD").map(drop)
 }
 
 fn path_dangling(stage: &Stage) -> Verdict {
-    let (recorder, first) = (Recorder::new(stage), empty_dir(stage, "first")?);
-    prepared(symlink("/nowhere/conformance", first.join(TYPE)))?;
+    let (recorder, first) = (Recorder::new(stage), empty_dir(stage, "first"));
+    arranged("a link that leads nowhere", symlink("/nowhere/conformance", first.join(TYPE)));
     add_by(&recorder.container("behind"), &[&first, &stage.stub_dir()]).result()?;
     recorder.ran_once("ADD").map(drop)
 }
@@ -207,15 +201,16 @@ fn path_dangling(stage: &Stage) -> Verdict {
 fn path_link(stage: &Stage) -> Verdict {
     let recorder = Recorder::new(stage);
     let (script, moved) = (stage.stub_dir().join(TYPE), stage.sandbox.dir().join("moved"));
-    prepared(fs::rename(&script, &moved).and_then(|()| symlink(&moved, &script)))?;
+    arranged("a link to the delegate", fs::rename(&script, &moved).and_then(|()| symlink(&moved, &script)));
     recorder.container("linked").add().result()?;
     recorder.ran_once("ADD").map(drop)
 }
 
 fn path_mode(stage: &Stage) -> Verdict {
-    let (recorder, first) = (Recorder::new(stage), empty_dir(stage, "first")?);
+    let (recorder, first) = (Recorder::new(stage), empty_dir(stage, "first"));
     let file = first.join(TYPE);
-    prepared(fs::write(&file, "").and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o644))))?;
+    let written = fs::write(&file, "").and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o644)));
+    arranged("a file that is not executable", written);
     add_by(&recorder.container("behind"), &[&first, &stage.stub_dir()]).error()?;
     ran(&recorder.stub, &[], "of the second directory")
 }

@@ -1,8 +1,9 @@
 //! GC of a plugin that has a delegate.
 
-use super::{KEY, are_gone, links};
+use super::KEY;
 use crate::case::{Case, Needs, Verdict};
 use crate::demand::{Demands, same};
+use crate::life;
 use crate::recorder::Recorder;
 use crate::stage::Stage;
 use crate::stub::Answer;
@@ -29,27 +30,27 @@ pub const CASES: &[Case] = &[
 /// The delegate kills the plugin that runs it, when that has made what it makes before.
 fn killed_add(stage: &Stage) -> Verdict {
     let recorder = Recorder::new(stage);
-    let (before, links) = (recorder.warm_snapshot()?, links(stage));
+    let before = recorder.warm_snapshot()?;
     let scene = recorder.container("killed");
     scene.answer(Answer { kills_caller: true, ..Answer::default() });
     let killed = scene.call("ADD").run();
     killed.demand(killed.status.code().is_none(), "a plugin that is killed while it waits for its delegate")?;
     let call = scene.call("GC").stdin(scene.at.with_key(KEY, json!([])).conf());
     scene.ns.remove();
-    are_gone(stage, links);
+    life::links_go(stage, &before);
     call.run().silence()?;
     same(&before, &stage.snapshot(), "a GC that removes what an ADD has left that was killed")
 }
 
 fn goes_on(stage: &Stage) -> Verdict {
     let recorder = Recorder::new(stage);
-    let (before, links) = (recorder.warm_snapshot()?, links(stage));
+    let before = recorder.warm_snapshot()?;
     let scene = recorder.container("gone");
     scene.add().result()?;
     recorder.stub.answer("GC", Answer::error(113, "out of luck", ""));
     let call = scene.call("GC").stdin(scene.at.with_key(KEY, json!([])).conf());
     scene.ns.remove();
-    are_gone(stage, links);
+    life::links_go(stage, &before);
     call.run().error()?;
     same(&before, &stage.snapshot(), "a GC that removes what is the plugin's own, although it failed for the delegate")
 }
