@@ -12,9 +12,11 @@ pub fn get(_: &Inside<'_>, key: &str) -> Result<String> {
     }
 }
 
-/// Sets `key` to `value`.
+/// Sets `key` to `value`. Of an empty value the end of the line is written: the kernel takes no notice of no bytes
+/// (`proc_do_large_bitmap`, `kernel/sysctl.c`).
 pub fn set(_: &Inside<'_>, key: &str, value: &str) -> Result<()> {
-    fs::write(file(key), value).map_err(|error| Error::io(format!("set sysctl {key} to {value}"), &error))
+    fs::write(file(key), if value.is_empty() { "\n" } else { value })
+        .map_err(|error| Error::io(format!("set sysctl {key} to {value}"), &error))
 }
 
 /// Sets `key` to `value` unless it is that already; a key may be readable and correct where it cannot be written.
