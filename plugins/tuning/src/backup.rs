@@ -13,10 +13,11 @@ use std::{
 
 use attach::{Owner, network_hash, tag_prefix};
 use cni::{Attachment, Code, Error, Result, Undo, json};
+use nix::unistd::{AccessFlags, access};
 
 use crate::{
     file::{self, Links},
-    record::Record,
+    record::{Record, Whose},
 };
 
 /// The longest name of a file (`NAME_MAX`, `limits.h`).
@@ -30,21 +31,29 @@ pub struct Backup {
 }
 
 impl Backup {
-    /// The file in `dir`. The reference has none for container IDs that are too long for a name of a file.
-    pub fn new(dir: &Path, owner: &Owner) -> Self {
+    /// The attachment's file in `dir`, and what it says; nothing if there is no file, or not one of ours or the
+    /// reference's.
+    ///
+    /// The reference's name for it tells neither networks apart nor `a_b` and `c` from `a` and `b_c`, and may be longer than
+    /// file systems allow. Where it is another's, or none, the file has a name of our own.
+    pub fn find(dir: &Path, owner: &Owner, network: &str) -> Result<(Self, Option<Record>)> {
         let Attachment { container_id, ifname } = owner.attachment();
-        let name = format!("{container_id}_{ifname}.json");
-        let name = if name.len() > NAME_MAX { format!("{}.json", owner.prefix()) } else { name };
-        Self { path: dir.join(name), new: dir.join(temporary(&owner.prefix())) }
+        let new = dir.join(temporary(&owner.prefix()));
+        let usual = Self { path: dir.join(format!("{container_id}_{ifname}.json")), new: new.clone() };
+        let unusual = Self { path: dir.join(format!("{}.json", owner.prefix())), new };
+        let known = usual.read()?;
+        let whose = known.as_ref().map(|record| record.whose(network, owner.attachment()));
+        if whose == Some(Whose::Own) {
+            return Ok((usual, known));
+        }
+        let known_too = unusual.read()?;
+        if whose == Some(Whose::Other) || known_too.is_some() || container_id.len() + ifname.len() + 6 > NAME_MAX {
+            return Ok((unusual, known_too));
+        }
+        Ok((usual, known))
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What it says; none if there is no file, or not one of ours or the reference's.
-    pub fn read(&self) -> Result<Option<Record>> {
+    fn read(&self) -> Result<Option<Record>> {
         // What fails for a moment must not look like an attachment that has nothing to be given back.
         let content = content(&self.path).or_else(|_| content(&self.path)).map_err(failed("read", &self.path))?;
         Ok(content.as_deref().and_then(parse))
@@ -84,6 +93,18 @@ impl Backup {
         let steps = [&self.new, &self.path].map(|path| unlink(path).map_err(failed("remove", path)));
         Error::collect(steps)
     }
+}
+
+/// Fails if files could not be written into `dir`, which is made by the first ADD.
+pub fn check_usable(dir: &Path) -> Result<()> {
+    let mut above = dir.ancestors().map(|dir| if dir.as_os_str().is_empty() { Path::new(".") } else { dir });
+    let Some((existing, about)) = above.find_map(|dir| Some((dir, fs::metadata(dir).ok()?))) else { return Ok(()) };
+    let usable = if about.is_dir() {
+        access(existing, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from)
+    } else {
+        Err(ErrorKind::NotADirectory.into())
+    };
+    usable.map_err(failed(&format!("use \"dataDir\" {}:", dir.display()), existing))
 }
 
 /// Removes the files of the attachments to `network` that are not in `keep`. Files of the reference do not tell their

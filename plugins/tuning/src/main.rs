@@ -23,7 +23,7 @@ use backup::Backup;
 use conf::Conf;
 use container::Container;
 use plan::{Place, Tuning};
-use record::{Record, Whose};
+use record::Record;
 
 fn main() -> ExitCode {
     cni::skel::main::<Plug>()
@@ -52,15 +52,9 @@ impl Plugin for Plug {
         let mut container = Container::open(&add.netns, ifname)?;
         let present = container.present(&wanted)?;
         let owner = Owner::new(&network.name, &add.attachment);
-        let backup = Backup::new(network.conf.data_dir(), &owner);
         let identity = container.identity()?;
-        let before = match backup.read()? {
-            Some(earlier) if earlier.whose(&network.name, &add.attachment) == Whose::Other => {
-                return Err(taken(&backup));
-            }
-            Some(earlier) => earlier.before_all(identity, ifname, &present),
-            None => present.clone(),
-        };
+        let (backup, earlier) = Backup::find(network.conf.data_dir(), &owner, &network.name)?;
+        let before = earlier.map_or_else(|| present.clone(), |known| known.before_all(identity, ifname, &present));
         backup.write(&Record::new(&network.name, &add.attachment, identity, &before), undo)?;
         container.tune(&wanted, present, undo)?;
         Ok(wanted.result(prev, place))
@@ -68,15 +62,9 @@ impl Plugin for Plug {
 
     fn del(del: &Del<Conf>) -> Result<()> {
         let owner = Owner::new(&del.network.name, &del.attachment);
-        let backup = Backup::new(del.network.conf.data_dir(), &owner);
-        if let Some(record) = backup.read()? {
-            match record.whose(&del.network.name, &del.attachment) {
-                Whose::Own | Whose::Unsaid => {}
-                Whose::Other | Whose::OtherNetwork => return Ok(()),
-            }
-            if let Some(path) = &del.netns {
-                container::restore(path, &del.attachment.ifname, &record)?;
-            }
+        let (backup, record) = Backup::find(del.network.conf.data_dir(), &owner, &del.network.name)?;
+        if let (Some(record), Some(path)) = (&record, &del.netns) {
+            container::restore(path, &del.attachment.ifname, record)?;
         }
         backup.remove()
     }
@@ -103,6 +91,7 @@ impl Plugin for Plug {
         let wanted = Tuning::new(&status.network.conf, "", "eth0").map_err(not_ready)?;
         let list = AllowList::read().map_err(not_ready)?;
         list.map_or(Ok(()), |list| list.check(&wanted.sysctls)).map_err(not_ready)?;
+        backup::check_usable(status.network.conf.data_dir()).map_err(not_ready)?;
         Rtnl::open(&here()).map(drop).map_err(kernel).map_err(not_ready)
     }
 }
@@ -113,11 +102,4 @@ fn check_allowed(wanted: &Tuning) -> Result<()> {
         return Ok(());
     }
     AllowList::read()?.map_or(Ok(()), |list| list.check(&wanted.sysctls))
-}
-
-fn taken(backup: &Backup) -> Error {
-    Error::new(
-        Code::InUse,
-        format!("remember settings in {}: another attachment has the file of that name", backup.path().display()),
-    )
 }

@@ -47,11 +47,9 @@ pub struct Identity {
 pub enum Whose {
     /// The attachment's that was asked for.
     Own,
-    /// The reference's, which does not say; its name does.
+    /// The reference's, which does not say; the name of its file does.
     Unsaid,
-    /// The same attachment's to another network.
-    OtherNetwork,
-    /// Another attachment's: `a_b` and `c` make the same name of a file as `a` and `b_c`.
+    /// Another attachment's, or the same one's to another network.
     Other,
 }
 
@@ -125,13 +123,8 @@ impl Record {
     /// Whose it is, seen from an attachment to `network`.
     pub fn whose(&self, network: &str, attachment: &Attachment) -> Whose {
         let Some(of) = self.attachment() else { return Whose::Unsaid };
-        if of != *attachment {
-            Whose::Other
-        } else if self.network.as_deref() == Some(network) {
-            Whose::Own
-        } else {
-            Whose::OtherNetwork
-        }
+        let is_own = of == *attachment && self.network.as_deref() == Some(network);
+        if is_own { Whose::Own } else { Whose::Other }
     }
 
     /// The attachment, if it is one to `network`.
@@ -215,7 +208,7 @@ mod tests {
     fn owners_are_told_apart() {
         let record = record(&Tuning::default());
         assert_eq!(record.whose("net", &attachment("c1", "eth0")), Whose::Own);
-        assert_eq!(record.whose("other", &attachment("c1", "eth0")), Whose::OtherNetwork);
+        assert_eq!(record.whose("other", &attachment("c1", "eth0")), Whose::Other);
         assert_eq!(record.whose("net", &attachment("c1_eth0", "x")), Whose::Other);
         assert_eq!(Record::default().whose("net", &attachment("c1", "eth0")), Whose::Unsaid);
         assert_eq!(record.attachment_to("net"), Some(attachment("c1", "eth0")));
