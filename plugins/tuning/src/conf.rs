@@ -83,11 +83,11 @@ impl<'de> Visitor<'de> for InOrder {
         f.write_str("an object of texts")
     }
 
-    /// Without those that are `null` or empty.
+    /// `null` is the empty text, as it is to Go.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
         let mut pairs = Vec::new();
         while let Some((key, value)) = map.next_entry::<String, Option<String>>()? {
-            pairs.extend(value.map(|value| (key, value)));
+            pairs.push((key, value.unwrap_or_default()));
         }
         Ok(Pairs(pairs))
     }
@@ -101,10 +101,11 @@ mod tests {
 
     #[test]
     fn keys_match_in_any_case_and_sysctls_keep_their_order() {
-        let conf: Conf = cni::json::decode(&json!({"SYSCTL": {"z": "1", "a": "2", "n": null, "e": ""}, "TxQLen": 5,
+        let conf: Conf = cni::json::decode(&json!({"SYSCTL": {"z": "1", "a": "2", "n": null}, "TxQLen": 5,
             "DATADIR": "/x", "Args": {"CNI": {"AllMulti": true}}, "RuntimeConfig": {"MAC": ""}}))
         .unwrap();
-        assert_eq!(conf.sysctl, Pairs(vec![("z".into(), "1".into()), ("a".into(), "2".into())]));
+        let pairs = [("z", "1"), ("a", "2"), ("n", "")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(conf.sysctl, Pairs(pairs.to_vec()));
         assert_eq!(
             (conf.tx_q_len, conf.args.cni.allmulti, conf.runtime_config.mac.as_deref()),
             (Some(5), Some(true), None)

@@ -144,10 +144,10 @@ fn tx_queue_len(length: Option<i64>) -> Result<Option<u32>> {
         .map_err(|_| Error::invalid(format!("\"txQLen\" {length}: must be 0 to {} packets", u32::MAX)))
 }
 
-/// Two keys may lead to one sysctl, such as one with `IFNAME` and one with the name, but only with one value.
+/// Those that have a value. Two keys may lead to one sysctl, such as one with `IFNAME` and one with the name, but only with one value.
 fn sysctls(object: &str, pairs: &Pairs, ifname: &str) -> Result<Vec<Sysctl>> {
     let mut sysctls: Vec<Sysctl> = Vec::new();
-    for (key, value) in &pairs.0 {
+    for (key, value) in pairs.0.iter().filter(|(_, value)| !value.is_empty()) {
         let sysctl = Sysctl::new(key, value, ifname)?;
         match sysctls.iter().find(|other| other.path == sysctl.path) {
             None => sysctls.push(sysctl),

@@ -168,11 +168,11 @@ mod tests {
             Setting::Allmulti(true),
             Setting::TxQueueLen(0),
         ];
-        let before = tuning(&settings, &[("net.b", "1"), ("net.a", "2\t3")]);
+        let before = tuning(&settings, &[("net.b", ""), ("net.a", "2\t3")]);
         let written = serde_json::to_string(&record(&before)).unwrap();
         assert_eq!(
             written,
-            r#"{"mac":"02:00:00:00:00:01","promisc":false,"mtu":1500,"allmulti":true,"txQLen":0,"sysctl":{"net.b":"1","net.a":"2\t3"},"network":"net","containerID":"c1","ifname":"eth0","netns":7,"link":2}"#
+            r#"{"mac":"02:00:00:00:00:01","promisc":false,"mtu":1500,"allmulti":true,"txQLen":0,"sysctl":{"net.b":"","net.a":"2\t3"},"network":"net","containerID":"c1","ifname":"eth0","netns":7,"link":2}"#
         );
         let read: Record = cni::json::decode(&serde_json::from_str(&written).unwrap()).unwrap();
         assert_eq!(read.before("eth0"), before);
