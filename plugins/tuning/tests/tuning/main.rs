@@ -10,6 +10,7 @@
 
 mod add;
 mod allow_list;
+mod chain;
 mod check;
 mod crash;
 mod del;
