@@ -126,7 +126,10 @@ fn hardware_address_is_the_runtimes_before_args_before_cni_args_before_the_confi
         (&[0, 1, 2], None, 4),
     ] {
         let mut keys = json!({});
-        from.iter().for_each(|source: &usize| sources[*source](&mut keys));
+        for source in from {
+            let source: usize = *source;
+            sources[source](&mut keys);
+        }
         let attachment = stage.attach(&container, keys.clone());
         let attachment = cni_args.into_iter().fold(attachment, Attachment::args);
         let result = attachment.add().success();

@@ -4,8 +4,9 @@ use testkit::{Facility, Plugin, require};
 
 use crate::stage::{Stage, everything, state};
 
-/// What has an effect, or follows one.
-const CALLS: [&str; 7] = ["openat", "write", "sendto", "recvfrom", "rename", "unlink", "mkdir"];
+/// What has an effect, or follows one; the names depend on the C library.
+const CALLS: [&str; 7] =
+    ["/^open(at)?$", "/^write", "/^send(to|msg)$", "/^recv(from|msg)$", "/^rename", "/^unlink", "/^mkdir"];
 
 /// Runs `call` again and again, killed when a thread of it makes its first of these system calls, its second and so on;
 /// `prepare` goes before, `verify` behind.
