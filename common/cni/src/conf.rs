@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    Attachment, Code, Command, Error, Result, Success, Version, check_network_name, delegate::Delegate, json, version,
-    wire,
+    Attachment, Code, Command, Error, Result, Success, Version, check_network_name, delegate::Delegate, json, repeated,
+    version, wire,
 };
 
 /// A request configuration: the bytes as received, and what they say to everybody.
@@ -68,6 +68,19 @@ impl Envelope {
         }
         if supported.iter().all(|version| version::numbers(version.as_str()) < Some(stated)) {
             return refuse("plugin");
+        }
+        Ok(())
+    }
+
+    /// Fails with code 7 if one of these objects has a key twice, of which the document holds only the last.
+    pub(crate) fn refuse_duplicates(&self, objects: &[&[&str]]) -> Result<()> {
+        for path in objects {
+            if let Some(key) = repeated::key(&self.bytes, path) {
+                let (whole, last) = (path.join("."), path.last().unwrap_or(&""));
+                return Err(Error::invalid(format!(
+                    "\"{whole}\": it has \"{key}\" twice: duplicated {last} keys are not allowed"
+                )));
+            }
         }
         Ok(())
     }
@@ -149,6 +162,15 @@ mod tests {
         let version = envelope.version(Command::Add, &Version::ALL).unwrap();
         assert_eq!(version, Version::V1_0_0);
         assert!(envelope.ipam("/x".into(), version).unwrap().is_some());
+    }
+
+    #[test]
+    fn duplicates_are_refused_where_a_plugin_wants_that() {
+        let bytes = br#"{"name":"n","sysctl":{"a":"1","a":"1"}}"#.to_vec();
+        let envelope = Envelope::parse(bytes).unwrap();
+        assert_eq!(envelope.refuse_duplicates(&[]), Ok(()));
+        let error = envelope.refuse_duplicates(&[&["args"], &["sysctl"]]).unwrap_err();
+        assert_eq!(error, Error::invalid("\"sysctl\": it has \"a\" twice: duplicated sysctl keys are not allowed"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod error;
 mod ident;
 pub mod json;
 mod plugin;
+mod repeated;
 mod result;
 pub mod skel;
 mod undo;

@@ -20,6 +20,10 @@ pub trait Plugin {
     /// Whether `ipam.type` names a delegate of this plugin.
     const HAS_IPAM: bool = false;
 
+    /// The objects of the configuration in which no key may be twice, each with the keys that lead there. Elsewhere the last
+    /// of equal keys wins.
+    const WITHOUT_DUPLICATES: &'static [&'static [&'static str]] = &[];
+
     /// The plugin's own keys, as the JSON has them: no defaults, no checks.
     type Conf: DeserializeOwned;
 

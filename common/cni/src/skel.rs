@@ -221,6 +221,7 @@ fn status<P: Plugin>(env: &Env, envelope: &Envelope, version: Version) -> Result
 }
 
 fn network<P: Plugin>(env: &Env, envelope: &Envelope, version: Version) -> Result<Network<P::Conf>> {
+    envelope.refuse_duplicates(P::WITHOUT_DUPLICATES)?;
     let prev_result = envelope.prev_result(version)?;
     let mut network = network_of_del::<P>(env, envelope, version)?;
     network.prev_result = prev_result;

@@ -22,6 +22,7 @@ const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
+const IFLA_TXQLEN: u16 = 13;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
@@ -70,6 +71,10 @@ pub struct Link {
     pub loopback: bool,
     /// Whether promiscuous mode was asked for. (`IFF_PROMISC`)
     pub promisc: bool,
+    /// Whether packets to all multicast groups were asked for. (`IFF_ALLMULTI`)
+    pub allmulti: bool,
+    /// How many packets its queue holds (`IFLA_TXQLEN`).
+    pub tx_queue_len: u32,
     /// RFC 2863 operational state is up.
     pub operational: bool,
     /// The alias (`ip link set alias`), where owners write who they are.
@@ -104,6 +109,8 @@ impl Link {
             up: flags.contains(LinkFlags::Up),
             loopback: flags.contains(LinkFlags::Loopback),
             promisc: flags.contains(LinkFlags::Promisc),
+            allmulti: flags.contains(LinkFlags::Allmulti),
+            tx_queue_len: 0,
             operational: false,
             alias: None,
             port: None,
@@ -115,6 +122,7 @@ impl Link {
                 IFLA_ADDRESS => link.mac = value.0.try_into().ok().map(Mac),
                 IFLA_MTU => link.mtu = value.u32()?,
                 IFLA_MASTER => link.master = value.u32().map(LinkIndex),
+                IFLA_TXQLEN => link.tx_queue_len = value.u32()?,
                 IFLA_LINK => link.peer = value.u32().map(LinkIndex),
                 IFLA_LINK_NETNSID => link.peer_elsewhere = true,
                 IFLA_OPERSTATE => link.operational = value.u8() == Some(IF_OPER_UP),
@@ -217,10 +225,16 @@ impl VethSpec<'_> {
 pub struct LinkChange {
     /// Up or down.
     pub up: Option<bool>,
-    /// Promiscuous mode.
+    /// Promiscuous mode (`IFF_PROMISC`).
     pub promisc: Option<bool>,
-    /// The hardware address.
+    /// Packets to all multicast groups (`IFF_ALLMULTI`).
+    pub allmulti: Option<bool>,
+    /// The hardware address (`IFLA_ADDRESS`).
     pub mac: Option<Mac>,
+    /// The maximum transmission unit in bytes (`IFLA_MTU`).
+    pub mtu: Option<u32>,
+    /// How many packets its queue holds (`IFLA_TXQLEN`).
+    pub tx_queue_len: Option<u32>,
     /// The alias; empty removes it.
     pub alias: Option<String>,
 }
@@ -229,11 +243,15 @@ impl LinkChange {
     pub(crate) fn message(&self, index: LinkIndex) -> LinkMessage {
         let mut message = LinkMessage::default();
         message.header.index = index.0;
-        for (flag, wanted) in [(LinkFlags::Up, self.up), (LinkFlags::Promisc, self.promisc)] {
+        let flags =
+            [(LinkFlags::Up, self.up), (LinkFlags::Promisc, self.promisc), (LinkFlags::Allmulti, self.allmulti)];
+        for (flag, wanted) in flags {
             message.header.flags.set(flag, wanted == Some(true));
             message.header.change_mask.set(flag, wanted.is_some());
         }
         message.attributes.extend(self.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
+        message.attributes.extend(self.mtu.map(LinkAttribute::Mtu));
+        message.attributes.extend(self.tx_queue_len.map(LinkAttribute::TxQueueLen));
         message.attributes.extend(self.alias.clone().map(LinkAttribute::IfAlias));
         message
     }

@@ -5,7 +5,7 @@ use std::{
     marker::PhantomData,
     os::{
         fd::{AsFd, AsRawFd, RawFd},
-        unix::fs::OpenOptionsExt,
+        unix::fs::{MetadataExt, OpenOptionsExt},
     },
     panic,
     path::{Path, PathBuf},
@@ -61,6 +61,13 @@ impl Netns {
     /// The path that it was opened by.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The number of its inode (namespaces(7)): no other namespace has it as long as this one is there.
+    pub fn inode(&self) -> Result<u64> {
+        let file = self.file.metadata();
+        let doing = || format!("look at network namespace {}", self.path.display());
+        file.map(|file| file.ino()).map_err(|error| Error::io(doing(), &error))
     }
 
     /// For messages that name a namespace by its descriptor (`IFLA_NET_NS_FD`).

@@ -12,20 +12,39 @@ pub fn get(_: &Inside<'_>, key: &str) -> Result<String> {
     }
 }
 
-/// Sets `key` to `value`.
+/// Sets `key` to `value`. Of an empty value the end of the line is written: the kernel takes no notice of no bytes
+/// (`proc_do_large_bitmap`, `kernel/sysctl.c`).
 pub fn set(_: &Inside<'_>, key: &str, value: &str) -> Result<()> {
-    fs::write(file(key), value).map_err(|error| Error::io(format!("set sysctl {key} to {value}"), &error))
+    fs::write(file(key), if value.is_empty() { "\n" } else { value })
+        .map_err(|error| Error::io(format!("set sysctl {key} to {value}"), &error))
 }
 
 /// Sets `key` to `value` unless it is that already; a key may be readable and correct where it cannot be written.
 pub fn ensure(inside: &Inside<'_>, key: &str, value: &str) -> Result<()> {
-    if get(inside, key).is_ok_and(|current| current == value) {
+    if get(inside, key).is_ok_and(|current| is_same(&current, value)) {
         return Ok(());
     }
     set(inside, key, value)
 }
 
+/// Whether two values are the same to the kernel, which has tabs between numbers where people have spaces.
+pub fn is_same(one: &str, other: &str) -> bool {
+    one.split_whitespace().eq(other.split_whitespace())
+}
+
 /// Keys have `/` between their parts, because names of interfaces may contain `.`.
 fn file(key: &str) -> PathBuf {
     PathBuf::from("/proc/sys").join(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same;
+
+    #[test]
+    fn values_are_compared_word_by_word() {
+        assert!(is_same("4096\t131072\t6291456", " 4096 131072  6291456\n"));
+        assert!(!is_same("4096 131072", "4096 13107 2"));
+        assert!(!is_same("1", ""));
+    }
 }

@@ -111,6 +111,41 @@ fn changes_of_links_and_ports_are_seen_by_others() {
 }
 
 #[test]
+fn settings_of_links_are_changed_one_by_one() {
+    let sandbox = Sandbox::enter();
+    let mut host = host();
+    sandbox.sh("ip link add veth0 type veth peer name eth0");
+    let before = host.link("veth0").unwrap().unwrap();
+    let changes = [
+        LinkChange { mac: Some(Mac([2, 0, 0, 0, 0, 9])), ..LinkChange::default() },
+        LinkChange { mtu: Some(1300), ..LinkChange::default() },
+        LinkChange { tx_queue_len: Some(77), ..LinkChange::default() },
+        LinkChange { allmulti: Some(true), ..LinkChange::default() },
+        LinkChange { promisc: Some(true), ..LinkChange::default() },
+    ];
+    for change in &changes {
+        host.set_link(&before, change).unwrap();
+    }
+    let after = host.link("veth0").unwrap().unwrap();
+    let expected = net::Link {
+        mac: Some(Mac([2, 0, 0, 0, 0, 9])),
+        mtu: 1300,
+        tx_queue_len: 77,
+        allmulti: true,
+        promisc: true,
+        ..before.clone()
+    };
+    assert_eq!(after, expected);
+    let told = &sandbox.json("ip -j link show dev veth0")[0];
+    let flags = told["flags"].to_string();
+    assert!(flags.contains("ALLMULTI") && flags.contains("PROMISC"), "{told}");
+    assert_eq!((&told["mtu"], &told["txqlen"]), (&1300.into(), &77.into()));
+    host.set_link(&before, &LinkChange { allmulti: Some(false), ..LinkChange::default() }).unwrap();
+    let after = host.link("veth0").unwrap().unwrap();
+    assert!(!after.allmulti && after.promisc, "only what is asked for");
+}
+
+#[test]
 fn ports_are_searched_until_one_is_found() {
     let sandbox = Sandbox::enter();
     let mut host = host();
@@ -213,6 +248,25 @@ fn namespaces_are_told_from_files() {
         assert_eq!(Netns::open(other).unwrap_err().errno, Errno::EINVAL, "{}", other.display());
     }
     assert!(Netns::open(Path::new("/run/netns/absent")).unwrap_err().is_not_found());
+}
+
+#[test]
+fn namespaces_differ_by_their_inode() {
+    let sandbox = Sandbox::enter();
+    let [c1, c2] = ["c1", "c2"].map(|name| sandbox.netns(name));
+    let inode = |container: &TestNs| Netns::open(container.path()).unwrap().inode().unwrap();
+    assert_eq!(inode(&c1), inode(&c1));
+    assert_ne!(inode(&c1), inode(&c2));
+}
+
+#[test]
+fn sysctls_are_set_to_nothing_too() {
+    let _sandbox = Sandbox::enter();
+    let key = "net/ipv4/ip_local_reserved_ports";
+    sysctl::set(&here(), key, "8080,9000-9010").unwrap();
+    assert_eq!(sysctl::get(&here(), key).unwrap(), "8080,9000-9010");
+    sysctl::set(&here(), key, "").unwrap();
+    assert_eq!(sysctl::get(&here(), key).unwrap(), "");
 }
 
 #[test]

@@ -61,6 +61,13 @@ struct Idle {
     snapshots: [Snapshot; 2],
 }
 
+impl Case {
+    /// Whether it is a DEL after which the plugin may take the container, which is still there, to be gone.
+    fn loses_container(&self) -> bool {
+        self.attached && self.command == "DEL" && self.vars.iter().any(|(name, _)| *name == "CNI_NETNS")
+    }
+}
+
 impl Stage {
     pub fn new(make: Maker) -> Self {
         let sandbox = Sandbox::enter();
@@ -99,6 +106,10 @@ impl Stage {
         }
         if let Some(result) = attached {
             self.proper.with_prev(&result).del().silent();
+        }
+        if case.loses_container() {
+            // What was to be given back to it is forgotten: the next case begins with a new one.
+            return;
         }
         self.compare_with_idle(&output, case.watched || case.command == "ADD" && may_have_had_an_effect(&output));
         self.dirty.set(false);

@@ -74,6 +74,25 @@ pub fn portmap(_: &Path) -> Subject {
     }
 }
 
+pub fn tuning(dir: &Path) -> Subject {
+    let sysctls = json!({ "net.ipv4.conf.IFNAME.proxy_arp": "1", "net/ipv4/tcp_rmem": "4096 100000 200000" });
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "tuning", "dataDir": dir, "mac": "02:00:00:00:00:05",
+        "promisc": true, "mtu": 1400, "allmulti": true, "txQLen": 77, "sysctl": sysctls,
+        "args": { "cni": { "mac": "02:00:00:00:00:06", "promisc": true, "mtu": 1300, "allmulti": false, "txQLen": 78,
+            "sysctl": { "net.ipv4.ip_forward": "1" } } },
+        "capabilities": { "mac": true },
+        "runtimeConfig": { "mac": "02:00:00:00:00:07" },
+        "prevResult": result("1.1.0"),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject {
+        conf,
+        host: "ip link add veth0 type veth peer name eth0 netns container; ip link set veth0 up",
+        container: "ip link set eth0 up; ip addr add 10.88.0.2/24 dev eth0; ip addr add fd88::2/64 dev eth0 nodad",
+    }
+}
+
 /// The result of an ADD in the layout of `version`: a bridge with one container.
 pub fn result(version: &str) -> Value {
     let routes = json!([{ "dst": "0.0.0.0/0", "gw": "10.88.0.1" }, { "dst": "fd99::/64", "gw": "fd88::1" }]);

@@ -100,7 +100,8 @@ fn prev_in_another_layout(stage: &Stage) -> Verdict {
 fn changed_details(stage: &Stage) -> Verdict {
     let attached = Attached::new(stage)?;
     let mut conf = attached.container.at.with_prev(&attached.result).conf().clone();
-    let kept = ["cniVersion", "name", "type", "ipam", "prevResult"];
+    // Where state is kept is no detail: nobody looks everywhere. (In "ipam", too.)
+    let kept = ["cniVersion", "name", "type", "ipam", "dataDir", "prevResult"];
     let fields = conf.as_object().map(serde_json::Map::len).unwrap_or_default();
     if let Some(fields) = conf.as_object_mut() {
         fields.retain(|key, _| kept.contains(&key.as_str()));
