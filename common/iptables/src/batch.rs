@@ -37,6 +37,11 @@ impl Batch {
         self.lines.extend([format!("-F {chain}"), format!("-X {chain}")]);
     }
 
+    /// Removes a chain that is empty by then. The batch fails if it is not, so that nobody's new rule goes with it.
+    pub fn delete_empty_chain(&mut self, chain: &str) {
+        self.lines.push(format!("-X {chain}"));
+    }
+
     /// Adds a rule at the end of a chain.
     pub fn append(&mut self, chain: &str, rule: &Rule) {
         self.lines.push(format!("-A {chain} {rule}"));
