@@ -90,9 +90,8 @@ impl Bus {
         let message = encode(self.serial, method, arguments)?;
         self.write(&message)?;
         loop {
-            let message = self.read()?;
-            if let Some(answer) = message.answer_to(self.serial) {
-                return answer.ok_or_else(|| broken("an answer that cannot be read".to_owned()));
+            if let Some(answer) = self.read()?.answer_to(self.serial)? {
+                return Ok(answer);
             }
         }
     }
@@ -177,14 +176,15 @@ struct Message {
 }
 
 impl Message {
-    /// None if it is no answer to this call, Some(None) if it is one that cannot be read.
-    fn answer_to(&self, serial: u32) -> Option<Option<Answer>> {
-        let kind = *self.bytes.get(1)?;
-        if ![RETURN, ERROR].contains(&kind) {
-            return None;
+    /// None if it is no answer to this call.
+    fn answer_to(&self, serial: u32) -> io::Result<Option<Answer>> {
+        let Some(kind @ (RETURN | ERROR)) = self.bytes.get(1).copied() else { return Ok(None) };
+        let unreadable = || broken("an answer that cannot be read".to_owned());
+        let fields = self.fields().ok_or_else(unreadable)?;
+        if fields.reply_to != serial {
+            return Ok(None);
         }
-        let Some(fields) = self.fields() else { return Some(None) };
-        (fields.reply_to == serial).then(|| self.answer(kind, &fields))
+        self.answer(kind, &fields).map(Some).ok_or_else(unreadable)
     }
 
     fn answer(&self, kind: u8, fields: &Fields) -> Option<Answer> {
@@ -293,7 +293,7 @@ mod tests {
         Message { fields_end: 16 + fields, body: (16 + fields).next_multiple_of(8), bytes }
     }
 
-    /// An answer as a daemon writes it: the fields REPLY_SERIAL, SIGNATURE and, for an error, its name.
+    /// An answer as a daemon writes it: the fields `REPLY_SERIAL`, `SIGNATURE` and, for an error, its name.
     fn answer(kind: u8, error: Option<&str>, text: &str) -> Message {
         let mut fields = vec![5, 1, b'u', 0, 7, 0, 0, 0, 8, 1, b'g', 0, 1, b's', 0];
         if let Some(error) = error {
@@ -314,10 +314,10 @@ mod tests {
     #[test]
     fn answers_are_read() {
         let returned = answer(RETURN, None, "trusted");
-        assert_eq!(returned.answer_to(7), Some(Some(Answer::Text("trusted".into()))));
-        assert_eq!(returned.answer_to(8), None, "to another call");
+        assert_eq!(returned.answer_to(7).unwrap(), Some(Answer::Text("trusted".into())));
+        assert_eq!(returned.answer_to(8).unwrap(), None, "to another call");
         let refused = answer(ERROR, Some("a.B"), "no");
-        assert_eq!(refused.answer_to(7), Some(Some(Answer::Refusal("a.B".into(), "no".into()))));
+        assert_eq!(refused.answer_to(7).unwrap(), Some(Answer::Refusal("a.B".into(), "no".into())));
     }
 
     #[test]

@@ -82,7 +82,9 @@ impl Wanted<'_> {
     fn record(&self, saved: &Saved, batch: &mut Batch, address: IpAddr) {
         let own = record(address, &self.tag);
         let (present, others): (Vec<&Rule>, Vec<&Rule>) = records(saved, address).partition(|rule| same(rule, &own));
-        others.into_iter().for_each(|rule| batch.delete(OWNERS, rule));
+        for other in others {
+            batch.delete(OWNERS, other);
+        }
         if present.is_empty() {
             batch.append(OWNERS, &own);
         }
@@ -113,11 +115,10 @@ impl Wanted<'_> {
         if let Some(Placed { chain, rule, .. }) = absent {
             return Some(format!("chain {chain} lacks {rule}"));
         }
-        let others = self.addresses.iter().find_map(|address| {
+        self.addresses.iter().find_map(|address| {
             let tag = records(saved, *address).filter_map(Rule::text).find(|tag| !owns(tag))?;
             Some(format!("{address} is recorded for {tag}"))
-        });
-        others
+        })
     }
 }
 
@@ -157,7 +158,9 @@ pub fn remove(
     }
     for users in saved.chains().filter(|chain| chain.starts_with(OURS) && *chain != OWNERS) {
         let (going, staying): (Vec<&Rule>, Vec<&Rule>) = saved.rules(users).partition(is_going);
-        going.iter().for_each(|rule| batch.delete(users, rule));
+        for own in &going {
+            batch.delete(users, own);
+        }
         let bridge = going.first().and_then(|rule| Some((rule.value("-i")?, policy_of(rule))));
         let Some((bridge, policy)) = bridge else { continue };
         if let Some(other) = staying.first() {
@@ -183,7 +186,9 @@ pub fn unrecorded(saved: &Saved) -> Vec<IpAddr> {
 
 fn delete_all(saved: &Saved, batch: &mut Batch, placed: &Placed) {
     let equal = saved.rules(placed.chain).filter(|rule| same(rule, &placed.rule));
-    equal.for_each(|rule| batch.delete(placed.chain, rule));
+    for rule in equal {
+        batch.delete(placed.chain, rule);
+    }
 }
 
 fn jumps(admin: &str) -> [Placed; 2] {

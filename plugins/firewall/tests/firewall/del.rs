@@ -98,7 +98,9 @@ fn attachments_of_the_same_moment_do_not_disturb_each_other() {
             std::thread::scope(|scope| pods.iter().for_each(|pod| drop(scope.spawn(|| work(pod)))));
         };
         at_once(&|pod| drop(pod.add(stage).success()));
-        pods.iter().for_each(|pod| pod.check(stage).silent());
+        for pod in &pods {
+            pod.check(stage).silent();
+        }
         at_once(&|pod| pod.del(stage));
         assert_same(&before, &stage.snapshot());
         // One comes while the last one goes.

@@ -14,6 +14,7 @@ mod check;
 mod choice;
 mod crash;
 mod del;
+mod firewalld;
 mod forward;
 mod gc;
 mod ingress;
