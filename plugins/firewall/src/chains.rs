@@ -184,6 +184,11 @@ pub fn unrecorded(saved: &Saved) -> Vec<IpAddr> {
     accepted.filter(|address| records(saved, *address).next().is_none()).collect()
 }
 
+/// Whether an address is recorded for somebody who `owns` the tag.
+pub fn is_recorded(saved: &Saved, address: IpAddr, owns: impl Fn(&str) -> bool) -> bool {
+    records(saved, address).filter_map(Rule::text).any(owns)
+}
+
 fn delete_all(saved: &Saved, batch: &mut Batch, placed: &Placed) {
     let equal = saved.rules(placed.chain).filter(|rule| same(rule, &placed.rule));
     for rule in equal {

@@ -1,8 +1,11 @@
 //! Protecting an attachment, by whoever is to do it, and taking that back from all of them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::IpAddr,
+};
 
-use attach::{Owner, firewall, kernel, network_hash};
+use attach::{Owner, firewall, kernel, network_hash, open_for_removal};
 use cni::{Attachment, Error, Result};
 use net::{Rtnl, here};
 use nft::{Errno, Nft};
@@ -55,8 +58,9 @@ impl Guard {
         if self.choice.firewalld.is_empty() { Ok(()) } else { firewalld::add(self.sources()) }
     }
 
-    /// Fails unless it is done.
-    pub fn check(&self) -> Result<()> {
+    /// Fails unless it is done, for the attachment's `own` addresses and whatever others are recorded as its.
+    pub fn check(mut self, own: &[IpAddr]) -> Result<()> {
+        self.forget_others(own)?;
         let by_others = self.choice.nftables.is_empty() && !self.choice.iptables.is_empty();
         if self.needs_tables() {
             let mut nft = Nft::open().map_err(firewall)?;
@@ -67,9 +71,23 @@ impl Guard {
             }
         }
         if !self.choice.iptables.is_empty() {
-            self.chains().check()?;
+            self.chains().check(own)?;
         }
         if self.choice.firewalld.is_empty() { Ok(()) } else { firewalld::check(self.sources()) }
+    }
+
+    fn forget_others(&mut self, own: &[IpAddr]) -> Result<()> {
+        let (mut nft, mut known) = (open_for_removal()?, own.to_vec());
+        for address in self.choice.nftables.iter().chain(&self.choice.firewalld) {
+            if let Some(nft) = &mut nft
+                && ledger::has(nft, &self.owner, *address)?
+            {
+                known.push(*address);
+            }
+        }
+        self.choice.nftables.retain(|address| known.contains(address));
+        self.choice.firewalld.retain(|address| known.contains(address));
+        Ok(())
     }
 
     /// A policy is kept in our tables in any case: a `drop` holds wherever it is, and bridges whose containers are let
@@ -169,7 +187,7 @@ impl Leaving {
         let Some(zone) = &self.zone else { return Ok(Vec::new()) };
         let addresses = &self.told.addresses;
         let mut strays = Vec::new();
-        let nft = attach::open_for_removal()?;
+        let nft = open_for_removal()?;
         let mut nft = nft.filter(|_| !addresses.is_empty());
         for address in addresses {
             let giver = nft.as_mut().map_or(Ok(None), |nft| ledger::giver(nft, *address))?;

@@ -108,6 +108,12 @@ pub fn knows(nft: &mut Nft, owner: &Owner) -> Result<bool> {
     Ok(nft.element(&record.table, &record.set, &record.element.key).map_err(firewall)?.is_some())
 }
 
+/// Whether an address is an owner's here.
+pub fn has(nft: &mut Nft, owner: &Owner, address: IpAddr) -> Result<bool> {
+    let found = present(nft, &[rules::accepted(address), rules::given(address, "")]).map_err(firewall)?;
+    Ok(found.iter().any(|placed| placed.element.comment.as_deref().is_some_and(|tag| owner.owns(tag))))
+}
+
 /// Whose an address is, if firewalld was given it through us: the tag.
 pub fn giver(nft: &mut Nft, address: IpAddr) -> Result<Option<String>> {
     let given = rules::given(address, "");

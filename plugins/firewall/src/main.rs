@@ -20,7 +20,7 @@ use nft::Nft;
 
 use conf::Conf;
 use guard::{Guard, Leaving, lower_garbage};
-use plan::{Backend, Plan, Told};
+use plan::{Backend, Plan, Told, own_addresses};
 
 fn main() -> ExitCode {
     cni::skel::main::<Firewall>()
@@ -58,8 +58,9 @@ impl Plugin for Firewall {
 
     fn check(check: &Check<Conf>) -> Result<()> {
         let plan = Plan::new(&check.network.conf)?;
-        let told = Told::by(check.network.required_prev_result()?);
-        Guard::new(&Owner::new(&check.network.name, &check.attachment), &plan, &told)?.check()
+        let prev = check.network.required_prev_result()?;
+        let own = own_addresses(prev, &check.attachment.ifname);
+        Guard::new(&Owner::new(&check.network.name, &check.attachment), &plan, &Told::by(prev))?.check(&own)
     }
 
     fn gc(gc: &Gc<Conf>) -> Result<()> {

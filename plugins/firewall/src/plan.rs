@@ -148,6 +148,15 @@ impl Told {
     }
 }
 
+/// The addresses of a result that are the attachment's for certain: of its own interface, or of none. Others may be of
+/// plugins that came later in the list.
+pub fn own_addresses(result: &Success, ifname: &str) -> Vec<IpAddr> {
+    let is_own = |ip: &&cni::IpConfig| {
+        result.interface_of(ip).is_none_or(|interface| interface.sandbox.is_some() && interface.name == ifname)
+    };
+    result.ips.iter().filter(is_own).map(|ip| ip.address.ip()).collect()
+}
+
 /// A bridge whose containers are protected from others, and the ports of a container that are isolated on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ingress {

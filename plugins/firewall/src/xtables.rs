@@ -30,11 +30,13 @@ impl Entry<'_> {
         Ok(())
     }
 
-    /// Fails unless it is so.
-    pub fn check(&self) -> Result<()> {
-        for (family, wanted) in self.families() {
+    /// Fails unless it is so, for `own` addresses and those that are recorded as the owner's.
+    pub fn check(&self, own: &[IpAddr]) -> Result<()> {
+        for (family, mut wanted) in self.families() {
             let saved = family.save(FILTER).map_err(xtables)?;
-            if let Some(what) = wanted.missing(&saved, |tag| self.owner.owns(tag)) {
+            let owns = |tag: &str| self.owner.owns(tag);
+            wanted.addresses.retain(|address| own.contains(address) || chains::is_recorded(&saved, *address, owns));
+            if let Some(what) = wanted.missing(&saved, owns) {
                 return Err(failed(format!("check firewall in {}: {what}", family.name())));
             }
         }

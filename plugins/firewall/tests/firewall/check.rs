@@ -64,6 +64,26 @@ fn address_of_a_later_owner_is_noticed() {
 }
 
 #[test]
+fn what_later_plugins_have_added_is_accepted_and_what_earlier_ones_had_is_demanded() {
+    Stage::each(&By::ALL, |stage| {
+        let pod = stage.bridged("c1", &stage.plain());
+        let mut more = pod.result.clone();
+        more["interfaces"].as_array_mut().unwrap().push(json!({ "name": "net1", "sandbox": "/run/netns/c1" }));
+        more["ips"].as_array_mut().unwrap().push(json!({ "interface": 3, "address": "192.0.2.7/24" }));
+        let with = |command: &str| stage.on(pod.bare().with_prev(&more).call(command)).run();
+        pod.add(stage).success();
+        with("CHECK").silent();
+        with("ADD").success();
+        with("CHECK").silent();
+        match stage.by {
+            By::Nftables => stage.sandbox.sh("nft delete element inet mooring firewall_addresses4 '{ 192.0.2.7 }'"),
+            _ => stage.iptables("iptables -D CNI-FORWARD -s 192.0.2.7 -j ACCEPT"),
+        };
+        with("CHECK").failure_code(103);
+    });
+}
+
+#[test]
 fn check_needs_a_previous_result() {
     let stage = Stage::new(By::Nftables);
     let pod = stage.run("c1", &stage.plain());
