@@ -57,6 +57,12 @@ impl Batch {
         self.lines.push(format!("-D {chain} {rule}"));
     }
 
+    /// Deletes the rule at a place of a chain, counted from 1 by what the lines before have left. The batch fails if there is
+    /// none; that it is the one that was meant, nobody checks.
+    pub fn delete_at(&mut self, chain: &str, place: usize) {
+        self.lines.push(format!("-D {chain} {place}"));
+    }
+
     /// Demands that a rule is there. The batch fails if it is not.
     pub fn require(&mut self, chain: &str, rule: &Rule) {
         self.lines.push(format!("-C {chain} {rule}"));

@@ -23,6 +23,8 @@ pub const OWNERS: &str = "MOORING-OWNERS";
 pub const FORWARD: &str = "FORWARD";
 const STAGE_1: &str = "CNI-ISOLATION-STAGE-1";
 const STAGE_2: &str = "CNI-ISOLATION-STAGE-2";
+/// How the comments of the reference's rules begin.
+const COMMENT: &str = "CNI firewall plugin";
 /// How the names of all our chains begin.
 const OURS: &str = "MOORING-";
 
@@ -67,8 +69,12 @@ impl Wanted<'_> {
         for chain in [CNI_FORWARD, self.admin, OWNERS].into_iter().filter(|chain| !saved.has_chain(chain)) {
             batch.create_chain(chain);
         }
+        ensure(saved, &mut batch, jumps(self.admin));
+        // Not demanded where they are there: who takes them away takes their record, too.
         let accepts = self.addresses.iter().flat_map(|address| accept(*address));
-        ensure(saved, &mut batch, jumps(self.admin).into_iter().chain(accepts));
+        for placed in accepts.filter(|placed| !placed.is_there(saved)) {
+            batch.append(placed.chain, &placed.rule);
+        }
         for address in &self.addresses {
             self.record(saved, &mut batch, *address);
         }
@@ -135,6 +141,16 @@ fn ensure(saved: &Saved, batch: &mut Batch, wanted: impl IntoIterator<Item = Pla
     }
 }
 
+/// How rules that let addresses through are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    /// By their words.
+    Words,
+    /// By their places: a program that could not ask the kernel for its revision of `conntrack` has written an older one,
+    /// which has the same words and is not found by them.
+    Places,
+}
+
 /// The batch that takes back what `is_going` says is going by its tag, and what stands for `told` addresses that are
 /// nobody's: the reference has made that. A bridge that is `in_use` by attachments of the reference keeps its policy.
 pub fn remove(
@@ -142,6 +158,7 @@ pub fn remove(
     is_going: impl Fn(&str) -> bool,
     told: &[IpAddr],
     mut in_use: impl FnMut(&str) -> bool,
+    by: Name,
 ) -> Batch {
     let mut batch = Batch::new(FILTER);
     let is_going = |rule: &&Rule| rule.text().is_some_and(&is_going);
@@ -151,11 +168,8 @@ pub fn remove(
         addresses.extend(address_of(rule, "-d"));
     }
     addresses.extend(told.iter().filter(|address| records(saved, **address).next().is_none()));
-    addresses.sort();
-    addresses.dedup();
-    for placed in addresses.iter().flat_map(|address| accept(*address)) {
-        delete_all(saved, &mut batch, &placed);
-    }
+    delete_accepts(saved, &mut batch, &addresses, by);
+    delete_duplicates(saved, &mut batch);
     for users in saved.chains().filter(|chain| chain.starts_with(OURS) && *chain != OWNERS) {
         let (going, staying): (Vec<&Rule>, Vec<&Rule>) = saved.rules(users).partition(is_going);
         for own in &going {
@@ -187,6 +201,34 @@ pub fn unrecorded(saved: &Saved) -> Vec<IpAddr> {
 /// Whether an address is recorded for somebody who `owns` the tag.
 pub fn is_recorded(saved: &Saved, address: IpAddr, owns: impl Fn(&str) -> bool) -> bool {
     records(saved, address).filter_map(Rule::text).any(owns)
+}
+
+/// Those that are behind come first: they keep their places.
+fn delete_accepts(saved: &Saved, batch: &mut Batch, addresses: &[IpAddr], by: Name) {
+    let wanted: Vec<Placed> = addresses.iter().flat_map(|address| accept(*address)).collect();
+    let rules: Vec<(usize, &Rule)> = (1..).zip(saved.rules(CNI_FORWARD)).collect();
+    for (place, rule) in rules.into_iter().rev() {
+        if wanted.iter().any(|placed| same(rule, &placed.rule)) {
+            match by {
+                Name::Words => batch.delete(CNI_FORWARD, rule),
+                Name::Places => batch.delete_at(CNI_FORWARD, place),
+            }
+        }
+    }
+}
+
+/// Rules for all containers that are there twice: two have met, or one has been told of half a table.
+fn delete_duplicates(saved: &Saved, batch: &mut Batch) {
+    for chain in [FORWARD, CNI_FORWARD, STAGE_1, STAGE_2] {
+        let shared =
+            |rule: &&Rule| rule.text().is_some_and(|text| text.starts_with(COMMENT)) && rule.value("-o").is_none();
+        let rules: Vec<&Rule> = saved.rules(chain).filter(shared).collect();
+        for (place, rule) in rules.iter().enumerate() {
+            if rules.iter().take(place).any(|earlier| same(earlier, rule)) {
+                batch.delete(chain, rule);
+            }
+        }
+    }
 }
 
 fn delete_all(saved: &Saved, batch: &mut Batch, placed: &Placed) {

@@ -4,13 +4,16 @@ use std::{collections::HashSet, net::IpAddr};
 
 use attach::{Owner, kernel, may_have_chain, verify::failed, xtables};
 use cni::{Error, Result};
-use iptables::Iptables;
+use iptables::{Iptables, Saved};
 use net::{Rtnl, here};
 
 use crate::{
-    chains::{self, CNI_FORWARD, FILTER, FORWARD, OWNERS, Wanted},
+    chains::{self, CNI_FORWARD, FILTER, FORWARD, Name, OWNERS, Wanted},
     plan::{Ingress, Plan, of_family},
 };
+
+/// How often a table is read at most that others keep changing.
+const READINGS: usize = 5;
 
 /// What an attachment is to have there.
 #[derive(Debug, Clone, Copy)]
@@ -86,14 +89,21 @@ fn release_in(family: Iptables, is_going: &impl Fn(&str) -> bool, told: &[IpAddr
         return Ok(());
     }
     let mut host = Rtnl::open(&here()).map_err(kernel)?;
-    let done = family.change(FILTER, |saved| {
-        let mut bridges = None;
-        let in_use = |bridge: &str| {
-            let bridges = bridges.get_or_insert_with(|| links_to(&mut host, &chains::unrecorded(saved)));
-            bridges.contains(bridge)
-        };
-        chains::remove(saved, is_going, told, in_use)
-    });
+    let mut removed = |by: Name| {
+        family.change(FILTER, |saved| {
+            let saved = steady(family, saved);
+            let mut bridges = None;
+            let in_use = |bridge: &str| {
+                let bridges = bridges.get_or_insert_with(|| links_to(&mut host, &chains::unrecorded(&saved)));
+                bridges.contains(bridge)
+            };
+            chains::remove(&saved, is_going, told, in_use, by)
+        })
+    };
+    let done = match removed(Name::Words) {
+        Err(error) if !error.is_missing => removed(Name::Places),
+        done => done,
+    };
     match done {
         // Nothing of ours can be there that nothing can have written. It is the host's choice what it has.
         Err(error) if error.is_missing => {
@@ -102,6 +112,20 @@ fn release_in(family: Iptables, is_going: &impl Fn(&str) -> bool, told: &[IpAddr
         }
         done => done.map_err(xtables),
     }
+}
+
+/// What a table holds, read until it is the same twice: `iptables-save` may print half of a table and succeed, when its
+/// question to the kernel is interrupted; and what half a table tells is no reason to remove anything.
+fn steady(family: Iptables, saved: &Saved) -> Saved {
+    let mut saved = saved.clone();
+    for _ in 0..READINGS {
+        match family.save(FILTER) {
+            Ok(again) if again != saved => saved = again,
+            Ok(_) => break,
+            Err(error) => log::info!("{error}"),
+        }
+    }
+    saved
 }
 
 /// The links by which addresses are reached.
