@@ -47,6 +47,7 @@ impl Guard {
     /// Does it. What is written first says what firewalld is given.
     pub fn raise(&self) -> Result<()> {
         if self.needs_tables() {
+            firewalld::remove(self.former_sources()?)?;
             match Nft::open().map_err(firewall).and_then(|mut nft| self.entry().write(&mut nft)) {
                 Err(error) if self.can_do_without(&error) => log::warn!("{error}: left to iptables"),
                 done => done?,
@@ -56,6 +57,20 @@ impl Guard {
             self.chains().write()?;
         }
         if self.choice.firewalld.is_empty() { Ok(()) } else { firewalld::add(self.sources()) }
+    }
+
+    /// Sources whose records are about to be replaced: in another zone, or of an ADD with another configuration.
+    fn former_sources(&self) -> Result<Vec<Source>> {
+        let told = Told { addresses: self.choice.firewalld.clone(), links: Vec::new() };
+        let found = ledger::read(|nft| {
+            let mut found = ledger::of_owner(nft, &self.owner, &told)?;
+            found.extend(ledger::given(nft, &told.addresses)?);
+            Ok(found)
+        })?;
+        let (mut former, wanted): (HashSet<Source>, Vec<Source>) =
+            (found.iter().filter_map(Placed::source).collect(), self.sources());
+        former.retain(|source| !wanted.contains(source));
+        Ok(former.into_iter().collect())
     }
 
     /// Fails unless it is done, for the attachment's `own` addresses and whatever others are recorded as its.

@@ -114,6 +114,11 @@ pub fn has(nft: &mut Nft, owner: &Owner, address: IpAddr) -> Result<bool> {
     Ok(found.iter().any(|placed| placed.element.comment.as_deref().is_some_and(|tag| owner.owns(tag))))
 }
 
+/// The records of addresses that firewalld was given, whoever has them.
+pub fn given(nft: &mut Nft, addresses: &[IpAddr]) -> nft::Result<Vec<Placed>> {
+    present(nft, &addresses.iter().map(|address| rules::given(*address, "")).collect::<Vec<_>>())
+}
+
 /// Whose an address is, if firewalld was given it through us: the tag.
 pub fn giver(nft: &mut Nft, address: IpAddr) -> Result<Option<String>> {
     let given = rules::given(address, "");

@@ -117,6 +117,15 @@ fn sources_are_found_without_a_previous_result_and_stay_with_a_later_owner() {
     heir.add().success();
     first.del(&stage);
     assert_eq!(daemons.sources("internal"), given);
+    // Another zone takes the addresses from the one that they were in.
+    let elsewhere = heir.with_key("firewalldZone", json!("work"));
+    elsewhere.add().success();
+    assert!(daemons.sources("internal").is_empty());
+    assert_eq!(daemons.sources("work"), given);
+    heir.with_key("backend", json!("nftables")).add().success();
+    assert!(daemons.sources("work").is_empty());
+    heir.add().success();
+    assert_eq!(daemons.sources("internal"), given);
     // The zone is what it was at ADD.
     heir.with_key("prevResult", json!(null)).with_key("firewalldZone", json!("home")).netns("").del().silent();
     assert!(daemons.sources("internal").is_empty());
