@@ -55,7 +55,7 @@ fn add_or_del_killed_anywhere_leaves_nothing_behind_a_del() {
             let diff = before.diff(&stage.snapshot());
             assert!(diff.is_empty(), "{:?} killed by {when}\n{diff}", stage.by);
         };
-        let step = if stage.by == By::Nftables { 5 } else { 20 };
+        let step = if stage.by == By::Nftables { 7 } else { 40 };
         sweep(stage, step, || stage.on(pod.firewall().call("ADD")), || {}, verify);
         sweep(stage, step, || stage.on(pod.firewall().call("DEL")), || drop(pod.add(stage).success()), verify);
     });
