@@ -62,7 +62,7 @@ impl MasqueradeChain {
             if !may_have_chain(family, NAT, &[&self.name])? {
                 return Ok(());
             }
-            removed(family.change(NAT, |nat| self.leaving(nat, addresses)))
+            removed(family.change(NAT, |nat| self.leaving(&family.steady(NAT, nat), addresses)))
         });
         Error::collect(each)
     }
@@ -125,7 +125,8 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
             && text.starts_with(&of_network)
             && !kept.contains(text)
     };
-    let going = |nat: &Saved| {
+    let going = |family: Iptables, nat: &Saved| {
+        let nat = family.steady(NAT, nat);
         let mut batch = Batch::new(NAT);
         let mut chains = BTreeSet::new();
         for jump in nat.rules(POSTROUTING).filter(is_garbage) {
@@ -138,7 +139,11 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
         batch
     };
     let each = Iptables::ALL.map(|family| {
-        if may_have_chain(family, NAT, &[POSTROUTING])? { removed(family.change(NAT, going)) } else { Ok(()) }
+        if may_have_chain(family, NAT, &[POSTROUTING])? {
+            removed(family.change(NAT, |nat| going(family, nat)))
+        } else {
+            Ok(())
+        }
     });
     Error::collect(each)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use cni::Attachment;
+use nft::Key;
 use sha2::{Digest, Sha512};
 
 /// The longest tag, which is the longest comment that `nft` writes (`NFTNL_UDATA_COMMENT_MAXLEN`, libnftnl/udata.h).
@@ -47,6 +48,13 @@ impl Owner {
     /// The hashes are those of the reference's masquerade rules, so that either plugin knows the other's.
     pub fn prefix(&self) -> String {
         format!("{}-{}", &self.network_hash[..16], &self.attachment_hash[..16])
+    }
+
+    /// The prefix as a key of four marks, 32 hexadecimal digits: by it what an owner has is found at once.
+    pub fn key(&self) -> Key {
+        let digits = self.prefix().replace('-', "");
+        let marks = digits.as_bytes().chunks(8).filter_map(|digits| std::str::from_utf8(digits).ok());
+        marks.filter_map(|digits| u32::from_str_radix(digits, 16).ok()).fold(Key::new(), Key::mark)
     }
 
     /// The tag: `<network>-<attachment>, net: N, if: I, id: C`. Behind the prefix it is for people, and may be cut.

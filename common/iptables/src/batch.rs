@@ -37,6 +37,11 @@ impl Batch {
         self.lines.extend([format!("-F {chain}"), format!("-X {chain}")]);
     }
 
+    /// Removes a chain that is empty by then. The batch fails if it is not, so that nobody's new rule goes with it.
+    pub fn delete_empty_chain(&mut self, chain: &str) {
+        self.lines.push(format!("-X {chain}"));
+    }
+
     /// Adds a rule at the end of a chain.
     pub fn append(&mut self, chain: &str, rule: &Rule) {
         self.lines.push(format!("-A {chain} {rule}"));
@@ -50,6 +55,12 @@ impl Batch {
     /// Deletes the first rule that is equal. The batch fails if there is none.
     pub fn delete(&mut self, chain: &str, rule: &Rule) {
         self.lines.push(format!("-D {chain} {rule}"));
+    }
+
+    /// Deletes the rule at a place of a chain, counted from 1 by what the lines before have left. The batch fails if there is
+    /// none; that it is the one that was meant, nobody checks.
+    pub fn delete_at(&mut self, chain: &str, place: usize) {
+        self.lines.push(format!("-D {chain} {place}"));
     }
 
     /// Demands that a rule is there. The batch fails if it is not.

@@ -14,6 +14,9 @@ use crate::{Batch, Error, Result, Saved};
 /// How often a batch is made anew because others change the same table.
 const TRIES: usize = 16;
 
+/// How often a table is read to see it twice the same.
+const READINGS: usize = 4;
+
 /// Where the programs are when PATH does not say: some runtimes have no `sbin` in theirs.
 const SBIN: &str = "/usr/local/sbin:/usr/sbin:/sbin";
 
@@ -87,6 +90,22 @@ impl Iptables {
             saved = now;
         }
         Ok(self.restore(&plan(&saved)?)?)
+    }
+
+    /// What a table holds, read until it is as it was before, at first as `saved`. `iptables-save` on `nf_tables` may print half
+    /// of a table and succeed, when its question to the kernel is interrupted; what half a table lacks is no reason to leave
+    /// something behind, or to remove anything.
+    pub fn steady(self, table: &'static str, saved: &Saved) -> Saved {
+        let mut saved = saved.clone();
+        for _ in 0..READINGS {
+            match self.save(table) {
+                Ok(again) if again == saved => break,
+                // The next reading tells, or the change that follows.
+                Err(_) => {}
+                Ok(again) => saved = again,
+            }
+        }
+        saved
     }
 
     fn program(self, what: &str) -> String {

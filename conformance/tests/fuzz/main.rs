@@ -54,4 +54,4 @@ macro_rules! targets {
     )*};
 }
 
-targets! { bridge host_local loopback portmap tuning }
+targets! { bridge firewall firewall_iptables host_local loopback portmap tuning }

@@ -74,6 +74,30 @@ pub fn portmap(_: &Path) -> Subject {
     }
 }
 
+pub fn firewall(_: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "firewall", "backend": "nftables", "ingressPolicy": "isolated",
+        "iptablesAdminChainName": "SITE", "firewalldZone": "trusted",
+        "prevResult": { "cniVersion": "1.1.0",
+            "interfaces": [{ "name": "cni0" }, { "name": "veth0" },
+                { "name": "eth0", "sandbox": "/run/netns/container" }],
+            "ips": [{ "interface": 2, "address": "10.88.0.2/24" }, { "address": "fd88::2/64" }] },
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject {
+        conf,
+        host: "ip link add cni0 type bridge; ip link add veth0 type veth peer name eth0 netns container
+            ip link set veth0 master cni0",
+        container: "",
+    }
+}
+
+pub fn firewall_iptables(dir: &Path) -> Subject {
+    let mut subject = firewall(dir);
+    subject.conf["backend"] = "iptables".into();
+    subject
+}
+
 pub fn tuning(dir: &Path) -> Subject {
     let sysctls = json!({ "net.ipv4.conf.IFNAME.proxy_arp": "1", "net/ipv4/tcp_rmem": "4096 100000 200000" });
     let conf = json!({

@@ -75,10 +75,7 @@ pub fn owners() -> Set {
 
 /// The element that says that `owner` has published ports.
 pub fn owner(owner: &Owner) -> Placed {
-    let digits: String = owner.prefix().chars().filter(char::is_ascii_hexdigit).collect();
-    let marks = digits.as_bytes().chunks(8).filter_map(|digits| std::str::from_utf8(digits).ok());
-    let key = marks.filter_map(|digits| u32::from_str_radix(digits, 16).ok()).fold(Key::new(), Key::mark);
-    Placed { set: owners(), element: Element::new(key) }
+    Placed { set: owners(), element: Element::new(owner.key()) }
 }
 
 /// Links that have `route_localnet`.

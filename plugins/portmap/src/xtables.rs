@@ -71,8 +71,9 @@ pub fn release(chains: &Chains) -> Result<()> {
         }
         let mut led = Vec::new();
         let removed = program.change(NAT, |nat| {
-            led = chains.led(nat);
-            chains.leaving(nat)
+            let nat = program.steady(NAT, nat);
+            led = chains.led(&nat);
+            chains.leaving(&nat)
         });
         forget(removed, &led)
     });
@@ -88,7 +89,7 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
         }
         let mut led = Vec::new();
         let removed = program.change(NAT, |nat| {
-            let (batch, leaving) = chains::leaving_garbage(nat, network, &kept);
+            let (batch, leaving) = chains::leaving_garbage(&program.steady(NAT, nat), network, &kept);
             led = leaving;
             batch
         });

@@ -94,7 +94,7 @@ fn rules_are_the_references() {
     }
     // At an address of IPv4: the `-C` of ip6tables 1.8.9, by which the reference decides what to add, takes ports for equal.
     let one = |port: u16| {
-        let protocol = if port % 5 == 0 { "udp" } else { "tcp" };
+        let protocol = if port.is_multiple_of(5) { "udp" } else { "tcp" };
         json!({ "hostPort": port, "containerPort": 80, "protocol": protocol, "hostIP": "203.0.113.1" })
     };
     let many: Vec<Value> = (8001..8021).map(one).collect();
