@@ -1,4 +1,4 @@
-//! Publishing ports by iptables, and taking them back: thin code around the data of [`chains`](crate::chains).
+//! Publishing ports by iptables, and taking them back: thin code around the data of [`chains`].
 
 use std::collections::BTreeSet;
 
