@@ -37,7 +37,7 @@ fn configuration_that_add_refuses_is_not_ready() {
     for (keys, words) in [
         (json!({ "mtu": 3 }), "\"mtu\" 3"),
         (json!({ "hairpinMode": true, "promiscMode": true }), "cannot set hairpin mode and promiscuous mode"),
-        (json!({ "ipMasq": true, "ipMasqBackend": "iptables" }), "\"ipMasqBackend\" \"iptables\""),
+        (json!({ "ipMasq": true, "ipMasqBackend": "x" }), "unknown ipmasq backend \"x\""),
     ] {
         let error = Attachment::new(stage.network(keys), &c1).status().failure_code(50);
         assert!(text(&error["msg"]).starts_with(words), "{error}");
