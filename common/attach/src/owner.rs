@@ -82,6 +82,19 @@ impl Owner {
         of_network && !self.owns(tag) && ifname.is_some_and(|(ifname, _)| sibling(ifname))
     }
 
+    /// Whether `tag` is that of another attachment of the same container, on whatever network.
+    pub fn is_of_container(&self, tag: &str) -> bool {
+        let attachment_of = |tag: &str| tag_prefix(tag).and_then(|prefix| prefix.split('-').nth(1)).map(str::to_owned);
+        // The container's ID may be cut, or contain what stands before it: the hash decides.
+        let ifnames =
+            tag.split(", if: ").skip(1).filter_map(|rest| rest.split_once(", id: ")).map(|(ifname, _)| ifname);
+        let of_container = |ifname: &str| {
+            let attachment = Attachment { ifname: ifname.to_owned(), ..self.attachment.clone() };
+            attachment_of(tag) == attachment_of(&Self::new(&self.network, &attachment).prefix())
+        };
+        !self.owns(tag) && ifnames.into_iter().any(of_container)
+    }
+
     /// The names that the host's end of a veth pair may have, the preferred one first.
     ///
     /// `veth`, by which monitoring tools filter, 4 digits of the network and 7 of the attachment: 15 characters, as many
@@ -164,6 +177,20 @@ mod tests {
         {
             assert!(!one.is_sibling(&other.tag()), "{}", other.tag());
         }
+    }
+
+    #[test]
+    fn container_is_known_by_its_other_attachments_on_every_network() {
+        let one = owner("n", "c", "eth0");
+        for other in [owner("n", "c", "eth1"), owner("m", "c", "eth0"), owner("m, if: x, id: y", "c", "eth1")] {
+            assert!(one.is_of_container(&other.tag()), "{}", other.tag());
+        }
+        let long = "c".repeat(100);
+        assert!(owner("n", &long, "eth0").is_of_container(&owner("m", &long, "eth1").tag()));
+        for other in [owner("n", "c", "eth0"), owner("n", "d", "eth1"), owner("m, if: eth0, id: c", "d", "eth1")] {
+            assert!(!one.is_of_container(&other.tag()), "{}", other.tag());
+        }
+        assert!(!one.is_of_container("uplink, if: eth0, id: c"));
     }
 
     #[test]

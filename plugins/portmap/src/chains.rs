@@ -42,6 +42,8 @@ pub struct Chains {
     pub name: String,
     old: String,
     comment: String,
+    /// How comments of the container end, on whatever network.
+    container: String,
 }
 
 /// What is to be published in one family of addresses.
@@ -63,6 +65,7 @@ impl Chains {
             name: reference_chain("CNI-DN-", network, container_id),
             old: reference_chain("CNI-SN-", network, container_id),
             comment: comment(network, container_id),
+            container: format!(" id: \"{container_id}\""),
         }
     }
 
@@ -150,6 +153,10 @@ impl Chains {
         for jump in nat.rules(HOSTPORTS) {
             let Some(chain) = jump.target().filter(|chain| *chain != self.name) else { continue };
             let Some(taken) = publication.taken_by(nat, chain) else { continue };
+            // Runtimes tell each network of a container all of its ports: the first one's rule goes before ours.
+            if jump.text().is_some_and(|text| text.ends_with(&self.container)) {
+                continue;
+            }
             if led(taken).is_none_or(|led| led.to != publication.container.ip()) {
                 return Err(refuse(taken, jump));
             }

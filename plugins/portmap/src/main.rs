@@ -56,11 +56,11 @@ impl Plugin for Portmap {
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let links = host::links(&mut host, &owner, prev, &addresses)?;
         let adding = Adding { owner: &owner, plan: &plan, ports: &ports, addresses, links: &links };
-        match plan.backend.clone().resolved()? {
-            Backend::Iptables(mark) => adding.by_iptables(&mut host, &mark, undo)?,
+        let published = match plan.backend.clone().resolved()? {
+            Backend::Iptables(mark) => adding.by_iptables(&mut host, &mark, undo).map(|()| ports.clone())?,
             Backend::Any | Backend::Nftables => adding.by_nftables(&mut host, prev, undo)?,
-        }
-        host::forget_before(&mut host, &ports)?;
+        };
+        host::forget_before(&mut host, &published)?;
         Ok(prev.clone())
     }
 
@@ -130,10 +130,10 @@ struct Adding<'a> {
 }
 
 impl Adding<'_> {
-    fn by_nftables(&self, host: &mut Rtnl, prev: &Success, undo: &mut Undo) -> Result<()> {
+    /// The ports that lead to this attachment now.
+    fn by_nftables(&self, host: &mut Rtnl, prev: &Success, undo: &mut Undo) -> Result<Vec<Published>> {
         let mut nft = Nft::open().map_err(firewall)?;
-        let publication = self.publication();
-        let published = publication.publish(&mut nft, self.links.last().map(|link| link.name.as_str()));
+        let published = self.publication().publish(&mut nft, self.links.last().map(|link| link.name.as_str()));
         let leaving = Leaving {
             owner: self.owner.clone(),
             ports: self.ports.iter().map(|port| port.from).collect(),
@@ -145,20 +145,20 @@ impl Adding<'_> {
         if published.as_ref().err().is_none_or(|error| error.code == Code::Kernel) {
             undo.push("publish ports", move || leaving.release());
         }
-        published?;
+        let published = published?;
 
-        publication.publish_words()?;
+        Publication { ports: &published, ..self.publication() }.publish_words()?;
         if self.plan.snat == Snat::Nobody {
-            return Ok(());
+            return Ok(published);
         }
         for (subnet, link) in host::homes(host, self.links, &self.addresses)? {
             rules::section().ensure(&mut nft, &[subnet], &link)?;
         }
         host::set_hairpin_mode(host, self.links, undo)?;
-        match self.at_localhost() {
-            Some(port) => host::ensure_localhost(&mut nft, host, port.to.ip()),
-            None => Ok(()),
+        if let Some(port) = self.at_localhost() {
+            host::ensure_localhost(&mut nft, host, port.to.ip())?;
         }
+        Ok(published)
     }
 
     fn by_iptables(&self, host: &mut Rtnl, mark: &Mark, undo: &mut Undo) -> Result<()> {

@@ -24,13 +24,24 @@ pub struct Publication<'a> {
 }
 
 impl Publication<'_> {
-    /// Publishes the ports; the host's link of their owner is `link`. Ports with conditions in the words of `nft` are
-    /// taken, but lead nowhere before [`Self::publish_words`].
+    /// Publishes the ports, and returns those that are its own now: runtimes tell each network of a container all of its
+    /// ports, and an interface that has one keeps it. The host's link of the owner is `link`. Ports with conditions in
+    /// the words of `nft` are taken, but lead nowhere before [`Self::publish_words`].
     ///
     /// # Errors
-    /// Code 101 if a port is published already for somebody whose link is there. Then nothing has changed.
-    pub fn publish(&self, nft: &mut Nft, link: Option<&str>) -> Result<()> {
+    /// Code 101 if a port is published already for another container whose link is there. Then nothing has changed.
+    pub fn publish(&self, nft: &mut Nft, link: Option<&str>) -> Result<Vec<Published>> {
         rules::section().section.ensure(nft)?;
+        match self.publish_all(nft, link) {
+            Err(error) if error.code == Code::InUse => {
+                let own = self.not_elsewhere(nft)?.ok_or(error)?;
+                Publication { ports: &own, ..*self }.publish_all(nft, link).map(|()| own)
+            }
+            done => done.map(|()| self.ports.to_vec()),
+        }
+    }
+
+    fn publish_all(&self, nft: &mut Nft, link: Option<&str>) -> Result<()> {
         let (elements, rules) = (self.elements(link), self.rules());
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let commit = nft.transaction(|nft| {
@@ -56,8 +67,18 @@ impl Publication<'_> {
         words::add(&self.ports.iter().filter_map(of_port).collect::<String>())
     }
 
-    /// Fails unless every port is published as the configuration has it.
+    /// Fails unless every port is published as the configuration has it, or for another interface of the container.
     pub fn check(&self, nft: &mut Nft) -> Result<()> {
+        match self.check_all(nft) {
+            Err(error) if error.code == Code::CheckFailed => {
+                let own = self.not_elsewhere(nft)?.ok_or(error)?;
+                Publication { ports: &own, ..*self }.check_all(nft)
+            }
+            done => done,
+        }
+    }
+
+    fn check_all(&self, nft: &mut Nft) -> Result<()> {
         for Placed { set, element } in self.elements(None) {
             let present = nft.element(&table(), &set, &element.key).map_err(firewall)?;
             let same = |present: &Element| is_of(self.owner, present) && present.data == element.data;
@@ -80,6 +101,30 @@ impl Publication<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The ports without those that other interfaces of the container have; none if they have none.
+    fn not_elsewhere(&self, nft: &mut Nft) -> Result<Option<Vec<Published>>> {
+        let mut own = Vec::new();
+        for port in self.ports {
+            if !self.is_elsewhere(nft, port)? {
+                own.push(*port);
+            }
+        }
+        Ok(Some(own).filter(|own| own.len() < self.ports.len()))
+    }
+
+    fn is_elsewhere(&self, nft: &mut Nft, port: &Published) -> Result<bool> {
+        let mut host = Rtnl::open(&here()).map_err(kernel)?;
+        for conditional in [false, true] {
+            let Placed { set, element } = rules::taker(&port.from, conditional);
+            let Some(taken) = nft.element(&table(), &set, &element.key).map_err(firewall)? else { continue };
+            let tag = taken.comment.as_deref().unwrap_or_default();
+            if self.owner.is_of_container(tag) && is_living(&mut host, &taken)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Every element once: two addresses of the host may lead to one port of the container.
@@ -151,17 +196,22 @@ impl Publication<'_> {
     }
 }
 
-/// Fails if the owner of `taken` is still there. Where its link is not known, it is taken for being there.
-fn refuse_living(host: &mut Rtnl, taken: &Element) -> Result<()> {
+/// Whether the owner of `taken` is still there. Where its link is not known, it is taken for being there.
+fn is_living(host: &mut Rtnl, taken: &Element) -> Result<bool> {
     let tag = taken.comment.as_deref().unwrap_or_default();
-    if let Some(name) = Note::of(taken).and_then(|note| note.link) {
-        let link = host.link(&name).map_err(kernel)?;
-        // The name may be another's by now.
-        let is_owners = |alias: &str| tag_prefix(alias).is_none_or(|prefix| tag_prefix(tag) == Some(prefix));
-        if !link.is_some_and(|link| link.alias.as_deref().is_none_or(is_owners)) {
-            return Ok(());
-        }
+    let Some(name) = Note::of(taken).and_then(|note| note.link) else { return Ok(true) };
+    let link = host.link(&name).map_err(kernel)?;
+    // The name may be another's by now.
+    let is_owners = |alias: &str| tag_prefix(alias).is_none_or(|prefix| tag_prefix(tag) == Some(prefix));
+    Ok(link.is_some_and(|link| link.alias.as_deref().is_none_or(is_owners)))
+}
+
+/// Fails if the owner of `taken` is still there.
+fn refuse_living(host: &mut Rtnl, taken: &Element) -> Result<()> {
+    if !is_living(host, taken)? {
+        return Ok(());
     }
+    let tag = taken.comment.as_deref().unwrap_or_default();
     let port = Led::by(taken).map(|led| format!("{}/{}", led.port, led.protocol)).unwrap_or_default();
     let owner = tag.split_once(", ").map_or("somebody", |(_, owner)| owner);
     Err(Error::new(Code::InUse, format!("publish host port {port}: it is published already for {owner}"))

@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::assert_same;
 
-use crate::stage::{Proto, Stage, mapping, web, web_at};
+use crate::stage::{Proto, Stage, host_of, ip, mapping, web, web_at};
 
 #[test]
 fn taken_port_is_refused_with_its_owner_and_nothing_changes() {
@@ -38,19 +38,37 @@ fn same_number_for_another_protocol_address_or_family_is_free() {
     chain.plugins()[1].with_prev(&result).add().failure_code(101);
 }
 
+/// podman, nerdctl and containerd tell each network of a container all of its ports.
 #[test]
-fn second_interface_of_a_container_is_another_owner() {
-    let stage = Stage::new();
-    let web_of_eth0 = stage.run("c1", &stage.publishing(web()));
-    let again = testkit::Chain::new(
-        &stage.network(2, json!({ "runtimeConfig": { "portMappings": web() } })),
-        &web_of_eth0.netns,
-    )
-    .each(|plugin| plugin.ifname("eth1"));
-    let error = again.try_add().unwrap_err().failure_code(101);
-    assert!(error["msg"].as_str().unwrap().ends_with("net: net1, if: eth0, id: c1"), "{error}");
-    again.del(None);
-    assert!(web_of_eth0.answers(&stage.outside));
+fn second_network_of_a_container_leaves_ports_to_the_first_and_publishes_the_others() {
+    for conditions in [json!(null), json!(["ip saddr 203.0.113.2"]), json!(["meta mark != 5"])] {
+        let stage = Stage::new();
+        let keys = |mappings| json!({ "conditionsV4": conditions, "runtimeConfig": { "portMappings": mappings } });
+        let of_eth0 = stage.run("c1", &stage.network(1, keys(web())));
+        let mut mappings = web();
+        mappings.as_array_mut().unwrap().push(mapping(9090, 80, "tcp"));
+        let second = testkit::Chain::new(&stage.network(2, keys(mappings)), &of_eth0.netns);
+        let second = second.each(|plugin| plugin.ifname("eth1"));
+        let before = stage.elements("id: c1");
+        let result = second.add();
+        second.check(&result);
+        of_eth0.portmap().with_prev(&of_eth0.result).check().silent();
+        let reached = |port: u16| host_of(Proto::Tcp.ask(&stage.outside, format!("203.0.113.1:{port}")).local);
+        assert_eq!((reached(8080), reached(9090)), (of_eth0.ip(0), ip(&result, 0)));
+        // A second container is another matter.
+        let (other, of_other) = stage.bridged("c2", &stage.publishing(web()));
+        other.plugins()[1].with_prev(&of_other).add().failure_code(101);
+        second.del(Some(&result));
+        assert_eq!(before, stage.elements("id: c1"));
+        assert!(of_eth0.answers(&stage.outside));
+        // What nobody has is taken.
+        let result = second.add();
+        of_eth0.portmap().del().silent();
+        assert!(!of_eth0.answers(&stage.outside));
+        second.plugins()[1].with_prev(&result).check().failure_code(103);
+        second.plugins()[1].with_prev(&result).add().success();
+        assert_eq!(reached(8080), ip(&result, 0));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Attachment, Chain, Facility, assert_same, require};
 
-use crate::stage::{Proto, Stage, Web, host_of, mapping, web, web_at};
+use crate::stage::{Proto, Stage, Web, host_of, ip, mapping, web, web_at};
 
 /// A test for each variant of iptables.
 fn in_both_variants(test: impl Fn(&Stage)) {
@@ -57,6 +57,28 @@ fn warm(stage: &Stage, list: &Value) -> testkit::Snapshot {
 
 fn portmap(chain: &Chain, result: &Value) -> Attachment {
     chain.plugins()[1].with_prev(result)
+}
+
+#[test]
+fn second_network_of_a_container_has_its_rules_behind_the_firsts() {
+    in_both_variants(|stage| {
+        let first = stage.run("c1", &by_iptables(stage, &web()));
+        let mut list = stage.network(2, json!({ "backend": "iptables" }));
+        list["plugins"][1]["runtimeConfig"] = json!({ "portMappings": web() });
+        let second = Chain::new(&list, &first.netns).each(|plugin| plugin.ifname("eth1"));
+        let before = nat(stage);
+        let result = second.add();
+        second.check(&result);
+        first.portmap().with_prev(&first.result).check().silent();
+        let reached = || host_of(Proto::Tcp.ask(&stage.outside, "203.0.113.1:8080").local);
+        assert_eq!(reached(), first.ip(0));
+        second.del(Some(&result));
+        assert_eq!(before, nat(stage));
+        let result = second.add();
+        first.portmap().with_prev(&first.result).del().silent();
+        assert_eq!(reached(), ip(&result, 0));
+        second.del(Some(&result));
+    });
 }
 
 #[test]
