@@ -73,13 +73,7 @@ impl Owner {
 
     /// Whether `tag` is that of another interface of the same container on the same network.
     pub fn is_sibling(&self, tag: &str) -> bool {
-        let of_network = tag_prefix(tag).is_some_and(|prefix| prefix.starts_with(&self.network_hash[..16]));
-        let sibling = |ifname: &str| {
-            let ifname = ifname.to_owned();
-            Self::new(&self.network, &Attachment { ifname, ..self.attachment.clone() }).owns(tag)
-        };
-        let ifname = tag.split_once(", if: ").and_then(|(_, rest)| rest.split_once(", id: "));
-        of_network && !self.owns(tag) && ifname.is_some_and(|(ifname, _)| sibling(ifname))
+        tag.starts_with(&self.network_hash[..16]) && self.is_of_container(tag)
     }
 
     /// Whether `tag` is that of another attachment of the same container, on whatever network.
