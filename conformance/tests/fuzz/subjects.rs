@@ -95,6 +95,10 @@ pub fn firewall(_: &Path) -> Subject {
 pub fn firewall_iptables(dir: &Path) -> Subject {
     let mut subject = firewall(dir);
     subject.conf["backend"] = "iptables".into();
+    // An administrator's chain stays, as the reference leaves it: another name in it would be another chain that stays.
+    if let Some(keys) = subject.conf.as_object_mut() {
+        keys.remove("iptablesAdminChainName");
+    }
     subject
 }
 
