@@ -23,7 +23,8 @@ const PUBLISHED: u16 = 8080;
 const SERVED: u16 = 80;
 /// Longer than any packet here is on its way.
 const PATIENCE: Duration = Duration::from_secs(2);
-const TRIES: usize = 20;
+/// As many as a busy machine may need to probe the IPv6 addresses of the links.
+const TRIES: usize = 150;
 
 /// A router, a client behind one link and servers behind others.
 struct Router {
