@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
 };
@@ -138,16 +138,22 @@ fn find(program: &str) -> Option<PathBuf> {
     clippy::disallowed_methods,
     reason = "the one place: both variants of iptables have no other common interface"
 )]
-fn start(program: &PathBuf, options: &[&str], input: &str) -> io::Result<Output> {
+fn start(program: &Path, options: &[&str], input: &str) -> io::Result<Output> {
     let mut command = Command::new(program);
     command.args(options).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // What it says is looked at for line numbers, and shown in English as all that we say.
     let mut child = command.env("LC_ALL", "C").spawn()?;
     let stdin = child.stdin.take();
     thread::scope(|scope| {
-        // Beside the reading: it may fill its output before it has read all. It may end without reading all, too.
-        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
-        child.wait_with_output()
+        // Beside the reading: it may fill its output before it has read all.
+        let write = move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()));
+        let writer = thread::Builder::new().spawn_scoped(scope, write)?;
+        let output = child.wait_with_output()?;
+        match writer.join() {
+            // It succeeds with no input at all, having done nothing. A failure may come before it has read all, and tells more.
+            Ok(Err(unwritten)) if output.status.success() => Err(unwritten),
+            _ => Ok(output),
+        }
     })
 }
 
@@ -181,6 +187,15 @@ mod tests {
             "Error occurred at line: 3\nTry help: -A CNI-T -j NOWHERE"
         );
         assert_eq!(told("no such table"), "no such table");
+    }
+
+    #[test]
+    fn program_that_succeeds_without_its_input_has_failed() {
+        let more_than_a_pipe_holds = "x".repeat(1 << 20);
+        start(Path::new("/bin/cat"), &[], &more_than_a_pipe_holds).unwrap();
+        start(Path::new("/bin/true"), &[], &more_than_a_pipe_holds).unwrap_err();
+        let output = start(Path::new("/bin/false"), &[], &more_than_a_pipe_holds).unwrap();
+        assert!(!output.status.success(), "what a program that failed says is lost");
     }
 
     #[test]
