@@ -48,8 +48,8 @@ impl Plugin for Bridge {
         let owner = Owner::new(&add.network.name, &add.attachment);
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
 
+        masquerade::prepare(&plan, undo)?;
         let bridge = link::ensure_bridge(&mut host, &plan)?;
-        masquerade::undo_shared(&plan, undo);
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;
         link::pin_address(&mut host, &bridge)?;

@@ -7,7 +7,7 @@ use attach::{
     masquerade_chain::{self, MasqueradeChain},
     open_for_removal, veth, xtables,
 };
-use cni::{Attachment, Error, Result, Undo};
+use cni::{Attachment, Code, Error, Result, Undo};
 use ipnetwork::IpNetwork;
 use iptables::Iptables;
 use net::{LinkIndex, Rtnl};
@@ -18,13 +18,28 @@ use crate::{
     reference,
 };
 
-/// Takes back what [`ensure`] will make for all ports of the bridge, once there is none left: so this is to be undone behind the
-/// port, and comes before it is made.
-pub fn undo_shared(plan: &Plan, undo: &mut Undo) {
-    if matches!(plan.masquerade, Some(Backend::Any | Backend::Nftables)) {
-        let bridge = plan.bridge.clone();
-        undo.push("masquerade", move || masquerade::release_unused(&bridge, &[]));
+/// Refuses before anything is made what [`ensure`] could not do, and takes back what that will make for all ports of the bridge,
+/// once there is none left: so this is to be undone behind the port.
+pub fn prepare(plan: &Plan, undo: &mut Undo) -> Result<()> {
+    match plan.masquerade.map(resolved).transpose()? {
+        Some(Backend::Iptables) => return require_programs(),
+        Some(Backend::Any | Backend::Nftables) => {
+            let bridge = plan.bridge.clone();
+            undo.push("masquerade", move || masquerade::release_unused(&bridge, &[]));
+        }
+        None => {}
     }
+    Ok(())
+}
+
+fn require_programs() -> Result<()> {
+    if Iptables::ALL.into_iter().any(Iptables::is_installed) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::Kernel,
+        "\"ipMasqBackend\" \"iptables\": no iptables-restore is installed: install it, or use \"nftables\"",
+    ))
 }
 
 /// Masquerades what leaves `subnets`, which are written with the container's addresses.
@@ -46,14 +61,17 @@ pub fn is_ensured(plan: &Plan, owner: &Owner, subnets: &[IpNetwork]) -> Result<b
     Ok(by_nftables || MasqueradeChain::new(owner).is_ensured(subnets)?)
 }
 
-/// Takes the chain away that iptables has for the container, whoever made it. Without `addresses` it is not known whose it is, if
-/// the container has another interface on the network: then it stays until that one goes.
+/// Takes the chain away that iptables has for the container, whoever made it. If the container has another interface on the
+/// network only `addresses` go, and without any it is not known whose the chain is: then it stays until the other one goes.
 pub fn release_chain(host: &mut Rtnl, owner: &Owner, addresses: &[IpNetwork]) -> Result<()> {
     let chain = MasqueradeChain::new(owner);
-    if !chain.may_be_there()? || (addresses.is_empty() && veth::has_sibling(host, owner)?) {
+    if !chain.may_be_there()? {
         return Ok(());
     }
-    chain.release(addresses)
+    if !veth::has_sibling(host, owner)? {
+        return chain.release(&[]);
+    }
+    if addresses.is_empty() { Ok(()) } else { chain.release(addresses) }
 }
 
 /// Ends the masquerading of everything behind `bridge`, unless it has ports other than `going` that are attachments'.

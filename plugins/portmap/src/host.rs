@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use attach::{Owner, firewall, kernel, veth};
+use attach::{Owner, firewall, kernel, open_for_removal, veth};
 use cni::{Result, Success, Undo};
 use ipnetwork::IpNetwork;
 use net::{Link, PortChange, Rtnl, here, sysctl};
@@ -128,6 +128,23 @@ pub fn open_localhost(host: &mut Rtnl, address: IpAddr, undo: &mut Undo) -> Resu
         undo.push("let 127.0.0.1 be routed", move || sysctl::set(&here(), &key, "0").map_err(kernel));
     }
     sysctl::set(&here(), &key, "1").map_err(kernel)
+}
+
+/// Takes that back from pairs that ports lead through, and are to lead no longer.
+pub fn close_localhost_to(led: &[Led]) -> Result<()> {
+    let mut nft = open_for_removal()?;
+    let mut host = Rtnl::open(&here()).map_err(kernel)?;
+    let addresses: BTreeSet<IpAddr> = led.iter().map(|led| led.to).filter(IpAddr::is_ipv4).collect();
+    for address in addresses {
+        let Some(link) = link_to(&mut host, address)?.filter(is_pair) else { continue };
+        // With a guard it serves ports that `nf_tables` publishes.
+        let is_guarded = nft.as_mut().map_or(Ok(false), |nft| is_guarded(nft, &link.name))?;
+        let key = route_localnet(&link.name);
+        if !is_guarded && sysctl::get(&here(), &key).is_ok_and(|on| on == "1") {
+            sysctl::set(&here(), &key, "0").map_err(kernel)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether that is so.

@@ -163,12 +163,12 @@ impl Adding<'_> {
 
     fn by_iptables(&self, host: &mut Rtnl, mark: &Mark, undo: &mut Undo) -> Result<()> {
         let chains = self.chains();
-        let published = self.publisher(&chains, mark).publish();
-        if published.as_ref().err().is_none_or(|error| error.code == Code::Kernel) {
-            let chains = chains.clone();
-            undo.push("publish ports", move || xtables::release(&chains));
-        }
-        published?;
+        let publisher = self.publisher(&chains, mark);
+        // What this attachment has had before stays where it is refused.
+        publisher.refuse()?;
+        let leaving = chains.clone();
+        undo.push("publish ports", move || xtables::release(&leaving));
+        publisher.publish()?;
         if self.plan.snat == Snat::Nobody {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use attach::{may_have_chain, verify::failed, xtables};
 use cni::{Attachment, Error, Result};
-use iptables::Iptables;
+use iptables::{Batch, Iptables, Saved};
 use nft::Nfproto;
 
 use crate::{
@@ -26,10 +26,18 @@ pub struct Publisher<'a> {
 }
 
 impl Publisher<'_> {
-    /// Publishes the ports: one `iptables-restore` per family of addresses.
+    /// Fails where [`Self::publish`] would refuse, in whatever family: before the first one is changed.
     ///
     /// # Errors
-    /// Code 101 if another container has one of them. Then nothing has changed in its family.
+    /// Code 101 if another container has one of the ports. Code 7 if `externalSetMarkChain` is not there.
+    pub fn refuse(&self) -> Result<()> {
+        self.each_family(|program, publication| {
+            let nat = program.save(NAT).map_err(xtables)?;
+            self.chains.publish(&nat, &publication).map(drop)
+        })
+    }
+
+    /// Publishes the ports: one `iptables-restore` per family of addresses.
     pub fn publish(&self) -> Result<()> {
         self.each_family(|program, publication| {
             let planned = program.try_change(NAT, |nat| self.chains.publish(nat, &publication).map_err(Failure));
@@ -69,13 +77,7 @@ pub fn release(chains: &Chains) -> Result<()> {
         if !may_have_chain(program, NAT, &chains.names())? {
             return Ok(());
         }
-        let mut led = Vec::new();
-        let removed = program.change(NAT, |nat| {
-            let nat = program.steady(NAT, nat);
-            led = chains.led(&nat);
-            chains.leaving(&nat)
-        });
-        forget(removed, &led)
+        take_back(program, |nat| (chains.leaving(nat), chains.led(nat)))
     });
     Error::collect(each)
 }
@@ -87,22 +89,25 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
         if !may_have_chain(program, NAT, &[HOSTPORTS])? {
             return Ok(());
         }
-        let mut led = Vec::new();
-        let removed = program.change(NAT, |nat| {
-            let (batch, leaving) = chains::leaving_garbage(&program.steady(NAT, nat), network, &kept);
-            led = leaving;
-            batch
-        });
-        forget(removed, &led)
+        take_back(program, |nat| chains::leaving_garbage(nat, network, &kept))
     });
     Error::collect(each)
 }
 
-/// Where the programs are missing, nobody could have added anything that they show.
-fn forget(removed: iptables::Result<()>, led: &[Led]) -> Result<()> {
+/// Removes what `plan` finds in the table, with what is beside it: where it led is told by the rules alone, so they go last but for
+/// the connections, of which a repeated DEL knows by its ports.
+fn take_back(program: Iptables, plan: impl Fn(&Saved) -> (Batch, Vec<Led>)) -> Result<()> {
+    let (mut led, mut localhost) = (Vec::new(), Ok(()));
+    let removed = program.change(NAT, |nat| {
+        let (batch, leaving) = plan(&program.steady(NAT, nat));
+        localhost = host::close_localhost_to(&leaving);
+        led = leaving;
+        if localhost.is_ok() { batch } else { Batch::new(NAT) }
+    });
     match removed {
+        // Nobody could have added anything that the programs show.
         Err(error) if error.is_missing => Ok(()),
-        removed => Error::collect([removed.map_err(xtables), host::forget(led)]),
+        removed => Error::collect([localhost, removed.map_err(xtables), host::forget(&led)]),
     }
 }
 

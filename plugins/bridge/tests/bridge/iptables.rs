@@ -81,9 +81,16 @@ fn del_in_any_form_and_gc_leave_nothing() {
         let conf = stage.dual(json!({ "ipMasq": true, "ipMasqBackend": "iptables" }));
         attach(&conf, &c1).del();
         let before = stage.snapshot();
-        let forms: [fn(Attached); 4] = [
+        let forms: [fn(Attached); 5] = [
             |one| one.del(),
             |one| one.attachment.del().silent(),
+            // A result that somebody has changed, with other addresses.
+            |one| {
+                let ips = json!([{ "interface": 2, "address": "10.1.0.77/24" }]);
+                let mut odd = one.result.clone();
+                odd["ips"] = ips;
+                one.attachment.with_prev(&odd).del().silent();
+            },
             |one| one.attachment.netns("").del().silent(),
             |one| one.attachment.gc(&[("c2", "eth0")]).silent(),
         ];
@@ -208,12 +215,11 @@ fn add_that_fails_afterwards_leaves_no_chain() {
 fn host_without_the_programs_is_told_before_anything_is_made() {
     let stage = Stage::new();
     let c1 = stage.sandbox.netns("c1");
-    attach(&network(&stage), &c1).del();
     let before = stage.snapshot();
     stage.sandbox.sh("mount -t tmpfs none /usr/sbin");
     let attachment = Attachment::new(network(&stage), &c1);
     let error = attachment.call("ADD").env("PATH", "/nowhere").run().failure_code(100);
-    assert!(error["msg"].as_str().unwrap().contains("no iptables-save in PATH"), "{error}");
+    assert!(error["msg"].as_str().unwrap().contains("\"ipMasqBackend\" \"iptables\": no iptables-restore"), "{error}");
     stage.sandbox.sh("/bin/umount /usr/sbin");
     assert_same(&before, &stage.snapshot());
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Attachment, Chain, Facility, assert_same, require};
 
+use crate::localhost::behind_pair;
 use crate::stage::{Proto, Stage, Web, host_of, ip, mapping, web, web_at};
 
 /// A test for each variant of iptables.
@@ -217,6 +218,44 @@ fn port_of_another_container_is_refused_and_a_dead_ones_is_taken() {
         portmap(&chain, &reused).add().success();
         let (now, c1) = (nat(stage), "id: \\\"c1\\\"");
         assert!(!now.contains(c1) && now.contains("id: \\\"c2\\\""), "{now}");
+    });
+}
+
+#[test]
+fn refusal_in_one_family_changes_nothing_in_the_other() {
+    in_both_variants(|stage| {
+        let _of_v6 = stage.run("c1", &by_iptables(stage, &web_at("2001:db8:ffff::1")));
+        let (chain, result) = stage.bridged("c2", &by_iptables(stage, &web_at("203.0.113.1")));
+        let ours = portmap(&chain, &result);
+        ours.add().success();
+        let before = nat(stage);
+        let mut both = web_at("203.0.113.1");
+        both.as_array_mut().unwrap().extend(web_at("2001:db8:ffff::1").as_array().unwrap().clone());
+        both.as_array_mut().unwrap().push(mapping(8081, 80, "tcp"));
+        ours.with_key("runtimeConfig", json!({ "portMappings": both })).add().failure_code(101);
+        assert_eq!(nat(stage), before, "what it had before is there, and nothing else");
+    });
+}
+
+#[test]
+fn pair_gets_its_loopback_back_by_del_and_by_gc() {
+    in_both_variants(|stage| {
+        let attachments =
+            [2, 3, 4].map(|number| behind_pair(stage, number, "1.1.0").with_key("backend", json!("iptables")));
+        attachments[0].add().success();
+        attachments[0].del().silent();
+        nat(stage);
+        let before = stage.snapshot();
+        let set = |at: &Attachment| {
+            at.add().success();
+            assert!(stage.snapshot().lines().iter().any(|line| line.contains("route_localnet=1")));
+        };
+        set(&attachments[1]);
+        attachments[1].with_key("prevResult", json!(null)).netns("").del().silent();
+        assert_same(&before, &stage.snapshot());
+        set(&attachments[2]);
+        attachments[2].gc(&[("c2", "eth0")]).silent();
+        assert_same(&before, &stage.snapshot());
     });
 }
 

@@ -130,7 +130,7 @@ fn link_of_a_pair_gets_its_loopback_back_when_it_stays() {
 }
 
 /// A pair to a new container, as Calico makes it, and portmap behind it. In version 0.2.0 results have no interfaces.
-fn behind_pair(stage: &Stage, number: u8, version: &str) -> testkit::Attachment {
+pub fn behind_pair(stage: &Stage, number: u8, version: &str) -> testkit::Attachment {
     let (name, link) = (format!("c{number}"), format!("cali{number}"));
     let container = stage.sandbox.netns(&name);
     let address = format!("10.65.0.{number}/32");
