@@ -62,7 +62,7 @@ impl MasqueradeChain {
             if !may_have_chain(family, NAT, &[&self.name])? {
                 return Ok(());
             }
-            removed(family.change(NAT, |nat| self.leaving(&family.steady(NAT, nat), addresses)))
+            removed(family.change(NAT, |nat| self.leaving(nat, addresses)))
         });
         Error::collect(each)
     }
@@ -125,8 +125,7 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
             && text.starts_with(&of_network)
             && !kept.contains(text)
     };
-    let going = |family: Iptables, nat: &Saved| {
-        let nat = family.steady(NAT, nat);
+    let going = |nat: &Saved| {
         let mut batch = Batch::new(NAT);
         let mut chains = BTreeSet::new();
         for jump in nat.rules(POSTROUTING).filter(is_garbage) {
@@ -139,11 +138,7 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
         batch
     };
     let each = Iptables::ALL.map(|family| {
-        if may_have_chain(family, NAT, &[POSTROUTING])? {
-            removed(family.change(NAT, |nat| going(family, nat)))
-        } else {
-            Ok(())
-        }
+        if may_have_chain(family, NAT, &[POSTROUTING])? { removed(family.change(NAT, going)) } else { Ok(()) }
     });
     Error::collect(each)
 }

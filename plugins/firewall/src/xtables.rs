@@ -88,13 +88,12 @@ fn release_in(family: Iptables, is_going: &impl Fn(&str) -> bool, told: &[IpAddr
     let mut host = Rtnl::open(&here()).map_err(kernel)?;
     let mut removed = |by: Name| {
         family.change(FILTER, |saved| {
-            let saved = family.steady(FILTER, saved);
             let mut bridges = None;
             let in_use = |bridge: &str| {
-                let bridges = bridges.get_or_insert_with(|| links_to(&mut host, &chains::unrecorded(&saved)));
+                let bridges = bridges.get_or_insert_with(|| links_to(&mut host, &chains::unrecorded(saved)));
                 bridges.contains(bridge)
             };
-            chains::remove(&saved, is_going, told, in_use, by)
+            chains::remove(saved, is_going, told, in_use, by)
         })
     };
     let done = match removed(Name::Words) {

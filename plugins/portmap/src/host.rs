@@ -87,9 +87,7 @@ pub fn homes(host: &mut Rtnl, links: &[Link], addresses: &Addresses) -> Result<V
 /// With bridge netfilter a packet that a container sends to itself through the host goes back by the port it came from,
 /// which only a port in hairpin mode allows. A promiscuous bridge would then deliver everything twice.
 pub fn set_hairpin_mode(host: &mut Rtnl, links: &[Link], undo: &mut Undo) -> Result<()> {
-    let filtered = ["iptables", "ip6tables"]
-        .iter()
-        .any(|family| sysctl::get(&here(), &format!("net/bridge/bridge-nf-call-{family}")).is_ok_and(|on| on == "1"));
+    let filtered = is_on("net/bridge/bridge-nf-call-iptables")? || is_on("net/bridge/bridge-nf-call-ip6tables")?;
     for link in links.iter().filter(|link| filtered && link.port.is_some_and(|port| !port.hairpin)) {
         let Some(master) = link.master else { continue };
         if host.link_at(master).map_err(kernel)?.is_none_or(|bridge| bridge.promisc) {
@@ -120,7 +118,7 @@ pub fn ensure_localhost(nft: &mut Nft, host: &mut Rtnl, address: IpAddr) -> Resu
 pub fn open_localhost(host: &mut Rtnl, address: IpAddr, undo: &mut Undo) -> Result<()> {
     let Some(link) = link_to(host, address)? else { return Ok(()) };
     let key = route_localnet(&link.name);
-    if sysctl::get(&here(), &key).is_ok_and(|on| on == "1") {
+    if is_on(&key)? {
         return Ok(());
     }
     if is_pair(&link) {
@@ -140,7 +138,7 @@ pub fn close_localhost_to(led: &[Led]) -> Result<()> {
         // With a guard it serves ports that `nf_tables` publishes.
         let is_guarded = nft.as_mut().map_or(Ok(false), |nft| is_guarded(nft, &link.name))?;
         let key = route_localnet(&link.name);
-        if !is_guarded && sysctl::get(&here(), &key).is_ok_and(|on| on == "1") {
+        if !is_guarded && is_on(&key)? {
             sysctl::set(&here(), &key, "0").map_err(kernel)?;
         }
     }
@@ -150,7 +148,7 @@ pub fn close_localhost_to(led: &[Led]) -> Result<()> {
 /// Whether that is so.
 pub fn is_localhost_open(host: &mut Rtnl, address: IpAddr) -> Result<bool> {
     let Some(link) = link_to(host, address)? else { return Ok(true) };
-    Ok(sysctl::get(&here(), &route_localnet(&link.name)).is_ok_and(|on| on == "1"))
+    is_on(&route_localnet(&link.name))
 }
 
 /// Whether [`ensure_localhost`] was there.
@@ -161,6 +159,14 @@ pub fn has_localhost(nft: &mut Nft, host: &mut Rtnl, address: IpAddr) -> Result<
 
 fn route_localnet(link: &str) -> String {
     format!("net/ipv4/conf/{link}/route_localnet")
+}
+
+/// Not where the link or the module is not there that has the sysctl.
+fn is_on(key: &str) -> Result<bool> {
+    match sysctl::get(&here(), key) {
+        Err(error) if error.is_not_found() => Ok(false),
+        value => Ok(value.map_err(kernel)? == "1"),
+    }
 }
 
 fn is_guarded(nft: &mut Nft, link: &str) -> Result<bool> {

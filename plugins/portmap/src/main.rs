@@ -165,10 +165,10 @@ impl Adding<'_> {
         let chains = self.chains();
         let publisher = self.publisher(&chains, mark);
         // What this attachment has had before stays where it is refused.
-        publisher.refuse()?;
+        let tables = publisher.read()?;
         let leaving = chains.clone();
         undo.push("publish ports", move || xtables::release(&leaving));
-        publisher.publish()?;
+        publisher.publish(tables)?;
         if self.plan.snat == Snat::Nobody {
             return Ok(());
         }

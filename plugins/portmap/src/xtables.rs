@@ -26,23 +26,30 @@ pub struct Publisher<'a> {
 }
 
 impl Publisher<'_> {
-    /// Fails where [`Self::publish`] would refuse, in whatever family: before the first one is changed.
+    /// The tables as they are, in which nothing stands in the way: in no family, before the first one is changed.
     ///
     /// # Errors
     /// Code 101 if another container has one of the ports. Code 7 if `externalSetMarkChain` is not there.
-    pub fn refuse(&self) -> Result<()> {
+    pub fn read(&self) -> Result<Vec<Saved>> {
         self.each_family(|program, publication| {
             let nat = program.save(NAT).map_err(xtables)?;
-            self.chains.publish(&nat, &publication).map(drop)
+            self.chains.publish(&nat, &publication)?;
+            Ok(nat)
         })
     }
 
-    /// Publishes the ports: one `iptables-restore` per family of addresses.
-    pub fn publish(&self) -> Result<()> {
+    /// Publishes the ports in these tables: one `iptables-restore` per family of addresses.
+    ///
+    /// # Errors
+    /// As [`Self::read`], if somebody else changed a table meanwhile.
+    pub fn publish(&self, tables: Vec<Saved>) -> Result<()> {
+        let mut tables = tables.into_iter();
         self.each_family(|program, publication| {
-            let planned = program.try_change(NAT, |nat| self.chains.publish(nat, &publication).map_err(Failure));
+            let nat = tables.next().unwrap_or_default();
+            let planned = program.try_change(NAT, nat, |nat| self.chains.publish(nat, &publication).map_err(Failure));
             planned.map_err(|Failure(error)| error)
         })
+        .map(drop)
     }
 
     /// Fails unless every port is published as the configuration has it.
@@ -51,9 +58,11 @@ impl Publisher<'_> {
             let done = program.restore(&self.chains.required(&publication));
             done.map_err(|error| failed(format!("check published ports: {error}")).details(error.details))
         })
+        .map(drop)
     }
 
-    fn each_family(&self, mut task: impl FnMut(Iptables, Publication<'_>) -> Result<()>) -> Result<()> {
+    fn each_family<T>(&self, mut task: impl FnMut(Iptables, Publication<'_>) -> Result<T>) -> Result<Vec<T>> {
+        let mut done = Vec::new();
         for family in [Nfproto::IPV4, Nfproto::IPV6] {
             let of_family = |port: &&Published| port.from.family == family;
             let ports: Vec<Published> = self.ports.iter().filter(of_family).copied().collect();
@@ -65,9 +74,9 @@ impl Publisher<'_> {
                 mark: self.mark,
                 conditions: self.plan.words(family),
             };
-            task(program(family), publication)?;
+            done.push(task(program(family), publication)?);
         }
-        Ok(())
+        Ok(done)
     }
 }
 
@@ -99,7 +108,7 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
 fn take_back(program: Iptables, plan: impl Fn(&Saved) -> (Batch, Vec<Led>)) -> Result<()> {
     let (mut led, mut localhost) = (Vec::new(), Ok(()));
     let removed = program.change(NAT, |nat| {
-        let (batch, leaving) = plan(&program.steady(NAT, nat));
+        let (batch, leaving) = plan(nat);
         localhost = host::close_localhost_to(&leaving);
         led = leaving;
         if localhost.is_ok() { batch } else { Batch::new(NAT) }
