@@ -35,7 +35,11 @@ impl MasqueradeChain {
     /// Makes sure that what comes from `addresses` and leaves their subnets is masqueraded.
     pub fn ensure(&self, addresses: &[IpNetwork]) -> Result<()> {
         let each = by_family(addresses).into_iter().map(|(family, addresses)| {
-            family.change(NAT, |nat| self.missing(nat, family, &addresses)).map_err(xtables)
+            // The kernel knows without a process that there is none yet. A repeated rule goes with the others.
+            let is_new = !may_have_chain(family, NAT, &[&self.name])?;
+            let nat = if is_new { Ok(Saved::default()) } else { family.glance(NAT) };
+            let missing = |nat: &Saved| Ok(self.missing(nat, family, &addresses));
+            nat.and_then(|nat| family.try_change(NAT, nat, missing)).map_err(xtables)
         });
         each.collect()
     }

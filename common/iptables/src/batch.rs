@@ -9,17 +9,27 @@ use crate::Rule;
 pub struct Batch {
     table: &'static str,
     lines: Vec<String>,
+    is_doubtful: bool,
 }
 
 impl Batch {
     /// No changes yet of this table.
     pub fn new(table: &'static str) -> Self {
-        Self { table, lines: Vec::new() }
+        Self { table, lines: Vec::new(), is_doubtful: false }
     }
 
     /// Whether there is nothing to apply.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    /// Something was not seen that nearly always is there: [`Iptables`](crate::Iptables) looks again before it believes that.
+    pub fn doubt(&mut self) {
+        self.is_doubtful = true;
+    }
+
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     /// Creates a chain. The batch fails if it is there.

@@ -1,8 +1,11 @@
-//! What `scripts/bench` runs: attachments one after the other, ours and another directory's plugins in turn.
+//! What `scripts/bench` runs: attachments one after the other, ours and other directories' plugins in turn.
 //!
 //! ```text
-//! bench NAME=DIR... [--containers N] [--rounds N]
+//! bench NAME=DIR[:BACKEND]... [--containers N] [--rounds N]
 //! ```
+//!
+//! BACKEND is what a directory's plugins change the firewall by when they are told to: `iptables` or `nftables`. The same
+//! directory may be given with both.
 #![allow(
     clippy::panic,
     clippy::expect_used,
@@ -19,10 +22,21 @@ use std::{
 use serde_json::{Value, json};
 use testkit::{Chain, Plugin, Sandbox};
 
-/// One directory of plugins, and what was measured of it.
+/// What containers are attached to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Network {
+    /// A bridge with published ports, and whatever the plugins do by default.
+    Plain,
+    /// All plugins of a node, told to use the contender's backend.
+    Chain,
+}
+
+/// One directory of plugins, what it is told, and what was measured of it.
 struct Contender {
     name: String,
     dir: String,
+    backend: Option<String>,
+    network: Network,
     version: Vec<Duration>,
     add: Vec<Duration>,
     del: Vec<Duration>,
@@ -45,24 +59,45 @@ fn main() {
             thread::scope(|scope| scope.spawn(|| measure(contender, containers)).join()).expect("a measurement");
         }
     }
-    report(&mut contenders, containers);
+    println!("containers attached one after the other: {containers}, {rounds} times; all in ms\n");
+    let (plain, chain): (Vec<_>, Vec<_>) = contenders.into_iter().partition(|one| one.network == Network::Plain);
+    report("bridge (gateway, ipMasq) + host-local + portmap (1 port)", &plain);
+    report("the same + firewall + tuning (1 sysctl, MTU), each with the backend", &chain);
 }
 
 fn contender(arg: &str) -> Contender {
-    let (name, dir) = arg.split_once('=').unwrap_or_else(|| panic!("{arg}: not NAME=DIR"));
+    let (name, dir) = arg.split_once('=').unwrap_or_else(|| panic!("{arg}: not NAME=DIR or NAME=DIR:BACKEND"));
+    let (dir, backend) = match dir.split_once(':') {
+        Some((dir, backend)) => (dir, Some(backend.to_owned())),
+        None => (dir, None),
+    };
+    let (name, network) = match &backend {
+        Some(backend) => (format!("{name}, {backend}"), Network::Chain),
+        None => (name.to_owned(), Network::Plain),
+    };
     let [version, add, del] = [Vec::new(), Vec::new(), Vec::new()];
-    Contender { name: name.into(), dir: dir.into(), version, add, del }
+    Contender { name, dir: dir.into(), backend, network, version, add, del }
 }
 
-/// The configuration that every host has: a gateway, masquerading, one published port.
-fn list(sandbox: &Sandbox, port: usize) -> Value {
-    let ipam = json!({"type": "host-local", "dataDir": sandbox.dir().join("leases"), "subnet": "10.88.0.0/16",
-        "routes": [{"dst": "0.0.0.0/0"}]});
-    json!({"cniVersion": "1.0.0", "name": "bench", "plugins": [
-        {"type": "bridge", "bridge": "bench0", "isGateway": true, "ipMasq": true, "ipam": ipam},
-        {"type": "portmap", "runtimeConfig": {"portMappings": [
-            {"hostPort": 20000 + port, "containerPort": 80, "protocol": "tcp"}]}}
-    ]})
+impl Contender {
+    /// A gateway, masquerading, one published port; and the rest of the chain with a backend.
+    fn list(&self, sandbox: &Sandbox, port: usize) -> Value {
+        let ipam = json!({"type": "host-local", "dataDir": sandbox.dir().join("leases"), "subnet": "10.88.0.0/16",
+            "routes": [{"dst": "0.0.0.0/0"}]});
+        let ports = json!([{"hostPort": 20000 + port, "containerPort": 80, "protocol": "tcp"}]);
+        let mut bridge = json!({"type": "bridge", "bridge": "bench0", "isGateway": true, "ipMasq": true, "ipam": ipam});
+        let mut portmap = json!({"type": "portmap", "runtimeConfig": {"portMappings": ports}});
+        let Some(backend) = &self.backend else { return list([bridge, portmap].into()) };
+        bridge["ipMasqBackend"] = json!(backend);
+        portmap["backend"] = json!(backend);
+        let firewall = json!({"type": "firewall", "backend": backend});
+        let tuning = json!({"type": "tuning", "sysctl": {"net.core.somaxconn": "500"}, "mtu": 1400});
+        list([bridge, portmap, firewall, tuning].into())
+    }
+}
+
+fn list(plugins: Vec<Value>) -> Value {
+    json!({"cniVersion": "1.0.0", "name": "bench", "plugins": plugins})
 }
 
 fn measure(contender: &mut Contender, containers: usize) {
@@ -74,7 +109,7 @@ fn measure(contender: &mut Contender, containers: usize) {
     let mut attached = Vec::new();
     for number in 0..containers {
         let netns = sandbox.netns(&format!("c{number}"));
-        let chain = Chain::new(&list(&sandbox, number), &netns).each(|plugin| plugin.bin_dir(&contender.dir));
+        let chain = Chain::new(&contender.list(&sandbox, number), &netns).each(|plugin| plugin.bin_dir(&contender.dir));
         let mut result = Value::Null;
         contender.add.push(timed(|| result = chain.add()));
         attached.push((chain, result, netns));
@@ -91,13 +126,13 @@ fn timed(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-fn report(contenders: &mut [Contender], containers: usize) {
+/// One line a contender. The last one is what the others are compared with.
+fn report(title: &str, contenders: &[Contender]) {
+    let Some(slowest) = contenders.last().map(|last| median(&last.add)) else { return };
+    println!("{title}");
     println!(
-        "bridge (gateway, ipMasq) + host-local + portmap (1 port), {containers} containers one after the other, in ms"
-    );
-    println!(
-        "{:<12} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
-        "", "VERSION", "ADD p50", "p99", "last 10", "DEL p50", "p99", "last 10"
+        "{:<20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "", "VERSION", "ADD p50", "p99", "last 10", "DEL p50", "p99", "last 10", "ADD x"
     );
     for contender in contenders {
         let last = |times: &[Duration]| median(&times[times.len().saturating_sub(10)..]);
@@ -111,8 +146,10 @@ fn report(contenders: &mut [Contender], containers: usize) {
             last(&contender.del),
         ];
         let cells: Vec<String> = row.iter().map(|time| format!("{:>8.2}", time.as_secs_f64() * 1e3)).collect();
-        println!("{:<12} {}", contender.name, cells.join(" "));
+        let times = slowest.as_secs_f64() / median(&contender.add).as_secs_f64();
+        println!("{:<20} {} {times:>8.1}", contender.name, cells.join(" "));
     }
+    println!();
 }
 
 fn median(times: &[Duration]) -> Duration {

@@ -66,6 +66,9 @@ impl Wanted<'_> {
     /// What is missing. Rules of others that this relies on are demanded, so that they do not go meanwhile.
     pub fn add(&self, saved: &Saved) -> Batch {
         let mut batch = Batch::new(FILTER);
+        if saved.rules(OWNERS).next().is_none() {
+            batch.doubt();
+        }
         for chain in [CNI_FORWARD, self.admin, OWNERS].into_iter().filter(|chain| !saved.has_chain(chain)) {
             batch.create_chain(chain);
         }
@@ -133,7 +136,10 @@ fn ensure(saved: &Saved, batch: &mut Batch, wanted: impl IntoIterator<Item = Pla
     for placed in wanted {
         if placed.is_there(saved) {
             batch.require(placed.chain, &placed.rule);
-        } else if placed.first {
+            continue;
+        }
+        batch.doubt();
+        if placed.first {
             batch.insert(placed.chain, &placed.rule);
         } else {
             batch.append(placed.chain, &placed.rule);

@@ -25,7 +25,7 @@ impl Entry<'_> {
     /// Makes it so: one batch for each family that the container has addresses of.
     pub fn write(&self) -> Result<()> {
         for (family, wanted) in self.families() {
-            family.change(FILTER, |saved| wanted.add(saved)).map_err(xtables)?;
+            family.ensure(FILTER, |saved| wanted.add(saved)).map_err(xtables)?;
         }
         Ok(())
     }

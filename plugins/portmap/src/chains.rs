@@ -239,8 +239,14 @@ fn ensure_hostports(nat: &Saved, batch: &mut Batch) {
     }
     for base in LEADING {
         if !nat.leads(base, HOSTPORTS) {
+            batch.doubt();
             batch.append(base, &to_hostports());
         }
+    }
+    // Who has the ports, it says.
+    let is_silent = |chain: &str| nat.rules(chain).next().is_none();
+    if is_silent(HOSTPORTS) || nat.rules(HOSTPORTS).filter_map(Rule::target).any(is_silent) {
+        batch.doubt();
     }
 }
 
@@ -262,13 +268,16 @@ fn ensure_mark(nat: &Saved, mark: &Mark, batch: &mut Batch) -> Result<()> {
         batch.create_chain(chain);
     }
     if !nat.rules(SET_MARK).any(|rule| rule.value("--set-xmark") == Some(&bit)) {
+        batch.doubt();
         let set = Rule::new(["-m", "comment", "--comment", "CNI portfwd masquerade mark", "-j", "MARK"]);
         batch.append(SET_MARK, &set.and(["--set-xmark", &bit]));
     }
     if !nat.rules(MASQUERADE).any(|rule| rule.value("--mark") == Some(&bit)) {
+        batch.doubt();
         batch.append(MASQUERADE, &Rule::new(["-m", "mark", "--mark", &bit, "-j", "MASQUERADE"]));
     }
     if !nat.leads("POSTROUTING", MASQUERADE) {
+        batch.doubt();
         let to = Rule::new(["-m", "comment", "--comment", "CNI portfwd requiring masquerade", "-j", MASQUERADE]);
         batch.insert("POSTROUTING", &to);
     }

@@ -32,7 +32,7 @@ impl Publisher<'_> {
     /// Code 101 if another container has one of the ports. Code 7 if `externalSetMarkChain` is not there.
     pub fn read(&self) -> Result<Vec<Saved>> {
         self.each_family(|program, publication| {
-            let nat = program.save(NAT).map_err(xtables)?;
+            let nat = program.glance(NAT).map_err(xtables)?;
             self.chains.publish(&nat, &publication)?;
             Ok(nat)
         })
