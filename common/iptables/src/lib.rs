@@ -28,12 +28,14 @@
 
 mod batch;
 mod error;
+mod process;
 mod program;
 mod rule;
 mod saved;
 
 pub use batch::Batch;
 pub use error::{Error, Result};
+pub use process::run_to_end;
 pub use program::Iptables;
 pub use rule::Rule;
 pub use saved::Saved;

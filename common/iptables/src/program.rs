@@ -1,17 +1,8 @@
 //! The programs.
 
-use std::{
-    env,
-    ffi::OsString,
-    fs::File,
-    io::{self, Seek, Write},
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
+use std::{env, ffi::OsString, path::PathBuf, process::Output};
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
-
-use crate::{Batch, Error, Result, Saved};
+use crate::{Batch, Error, Result, Saved, run_to_end};
 
 /// How often a batch is made anew because others change the same table.
 const TRIES: usize = 16;
@@ -131,7 +122,7 @@ impl Iptables {
             is_missing: true,
             ..Error::new(doing, format!("no {program} in PATH or {SBIN}"))
         })?;
-        let output = start(&path, options, input).map_err(|error| Error::new(doing, error))?;
+        let output = run_to_end(&path, options, input).map_err(|error| Error::new(doing, error))?;
         if output.status.success() {
             return Ok(output);
         }
@@ -145,32 +136,6 @@ fn find(program: &str) -> Option<PathBuf> {
     path.push(OsString::from(":"));
     path.push(SBIN);
     env::split_paths(&path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(program)).find(|file| file.is_file())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place: both variants of iptables have no other common interface"
-)]
-fn start(program: &Path, options: &[&str], input: &str) -> io::Result<Output> {
-    let mut stdin = file_with(input)?;
-    let mut command = Command::new(program);
-    command.args(options).stdin(stdin.try_clone()?);
-    // What it says is looked at for line numbers, and shown in English as all that we say.
-    let output = command.env("LC_ALL", "C").output()?;
-    // It takes an error of reading for the end, and succeeds with what it got till then.
-    let read = stdin.stream_position()?;
-    if output.status.success() && read < input.len() as u64 {
-        return Err(io::Error::other(format!("it has read {read} of {} bytes", input.len())));
-    }
-    Ok(output)
-}
-
-/// A file in memory: no pipe, so that its offset tells how much the program has read (`memfd_create(2)`).
-fn file_with(input: &str) -> io::Result<File> {
-    let mut file = File::from(memfd_create(c"iptables-restore", MFdFlags::MFD_CLOEXEC)?);
-    file.write_all(input.as_bytes())?;
-    file.rewind()?;
-    Ok(file)
 }
 
 /// The error with the line that it names by number only.
@@ -203,17 +168,6 @@ mod tests {
             "Error occurred at line: 3\nTry help: -A CNI-T -j NOWHERE"
         );
         assert_eq!(told("no such table"), "no such table");
-    }
-
-    #[test]
-    fn program_that_succeeds_without_its_input_has_failed() {
-        let more_than_a_pipe_holds = "x".repeat(1 << 20);
-        let output = start(Path::new("/bin/cat"), &[], &more_than_a_pipe_holds).unwrap();
-        assert_eq!(output.stdout.len(), 1 << 20);
-        let error = start(Path::new("/bin/true"), &[], "*nat").unwrap_err();
-        assert_eq!(error.to_string(), "it has read 0 of 4 bytes");
-        let output = start(Path::new("/bin/false"), &[], "*nat").unwrap();
-        assert!(!output.status.success(), "what a program that failed says is lost");
     }
 
     #[test]

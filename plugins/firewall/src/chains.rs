@@ -1,9 +1,10 @@
 //! The chains of the reference, as data: from what the table `filter` holds to one batch. Pure.
 //!
 //! The rules are the reference's to the byte, so that either plugin removes the other's. Whose they are stands beside
-//! them, in chains that no packet visits: `MOORING-OWNERS` has a rule for each address, and each bridge with a policy has a chain
-//! `MOORING-<hash>` with a rule for each attachment. A bridge's rules come and go with that chain: creating it fails
-//! if it is there, and removing it if anybody is in it, so that nobody's policy goes unseen.
+//! them: `MOORING-OWNERS` has a rule for each address, and lets in what comes to it by a published port, which the reference
+//! leaves to be dropped. Each bridge with a policy has a chain `MOORING-<hash>` that no packet visits, with a rule for each
+//! attachment. A bridge's rules come and go with that chain: creating it fails if it is there, and removing it if anybody is
+//! in it, so that nobody's policy goes unseen.
 
 use std::net::IpAddr;
 
@@ -17,7 +18,7 @@ use crate::plan::Policy;
 pub const FILTER: &str = "filter";
 /// The chain that holds what is let through.
 pub const CNI_FORWARD: &str = "CNI-FORWARD";
-/// The chain of addresses and their owners.
+/// The chain of addresses and their owners, which may be reached by published ports.
 pub const OWNERS: &str = "MOORING-OWNERS";
 /// Where what routers forward begins.
 pub const FORWARD: &str = "FORWARD";
@@ -78,6 +79,11 @@ impl Wanted<'_> {
         for placed in accepts.filter(|placed| !placed.is_there(saved)) {
             batch.append(placed.chain, &placed.rule);
         }
+        // Nobody takes that away.
+        if !to_published().is_there(saved) {
+            batch.doubt();
+            batch.append(CNI_FORWARD, &to_published().rule);
+        }
         for address in &self.addresses {
             self.record(saved, &mut batch, *address);
         }
@@ -120,7 +126,11 @@ impl Wanted<'_> {
     pub fn missing(&self, saved: &Saved, owns: impl Fn(&str) -> bool) -> Option<String> {
         let accepts = self.addresses.iter().flat_map(|address| accept(*address));
         let bridge = self.bridge.iter().flat_map(|(bridge, policy)| isolation(bridge, *policy));
-        let absent = jumps(self.admin).into_iter().chain(accepts).chain(bridge).find(|placed| !placed.is_there(saved));
+        // The reference knows no records, and leads nobody to them.
+        let is_recorded = self.addresses.iter().any(|address| records(saved, *address).next().is_some());
+        let published = is_recorded.then(to_published);
+        let wanted = jumps(self.admin).into_iter().chain(accepts).chain(published).chain(bridge);
+        let absent = wanted.into_iter().find(|placed| !placed.is_there(saved));
         if let Some(Placed { chain, rule, .. }) = absent {
             return Some(format!("chain {chain} lacks {rule}"));
         }
@@ -252,6 +262,12 @@ fn jumps(admin: &str) -> [Placed; 2] {
     ]
 }
 
+/// What the host leads elsewhere than it was sent to, may go to the addresses of containers.
+fn to_published() -> Placed {
+    let rule = Rule::new::<&str>([]).comment("CNI firewall plugin published ports");
+    Placed::last(CNI_FORWARD, rule.and(["-m", "conntrack", "--ctstate", "DNAT", "-j", OWNERS]))
+}
+
 fn accept(address: IpAddr) -> [Placed; 2] {
     let host = IpNetwork::from(address).to_string();
     let answers = ["-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT"];
@@ -301,7 +317,7 @@ fn policy_of(user: &Rule) -> Policy {
 }
 
 fn record(address: IpAddr, tag: &str) -> Rule {
-    Rule::new(["-d".to_owned(), IpNetwork::from(address).to_string()]).comment(tag)
+    Rule::new(["-d".to_owned(), IpNetwork::from(address).to_string()]).comment(tag).and(["-j", "ACCEPT"])
 }
 
 fn records(saved: &Saved, address: IpAddr) -> impl Iterator<Item = &Rule> {

@@ -97,6 +97,7 @@ fn forward() -> Vec<Rule> {
     let isolated = isolated_bridges();
     let bridges = ingress_bridges();
     let answers = || ct::state([ct::State::Established, ct::State::Related]);
+    let published = || ct::status([ct::Status::Dnat]);
     vec![
         Rule::new([expr::jump(ADMIN)]),
         Rule::new([meta::iifname().in_set(&isolated), meta::oifname().in_set(&isolated), expr::drop()]),
@@ -110,6 +111,8 @@ fn forward() -> Vec<Rule> {
         Rule::new([ip6::saddr().in_set(&addresses(false)), expr::accept()]),
         Rule::new([answers(), ip::daddr().in_set(&addresses(true)), expr::accept()]),
         Rule::new([answers(), ip6::daddr().in_set(&addresses(false)), expr::accept()]),
+        Rule::new([published(), ip::daddr().in_set(&addresses(true)), expr::accept()]),
+        Rule::new([published(), ip6::daddr().in_set(&addresses(false)), expr::accept()]),
     ]
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::assert_same;
 
-use crate::stage::{By, Stage, gets_out, stays_in};
+use crate::stage::{By, LONG, SHORT, Stage, gets_out, stays_in};
 
 #[test]
 fn host_whose_forward_policy_is_drop_lets_the_container_through_while_it_is_attached() {
@@ -15,6 +15,42 @@ fn host_whose_forward_policy_is_drop_lets_the_container_through_while_it_is_atta
         gets_out(&pod.netns, &stage.outside);
         pod.del(stage);
         stays_in(&pod.netns, &stage.outside);
+    });
+}
+
+#[test]
+fn published_ports_are_reached_while_the_container_is_attached_and_nothing_else() {
+    Stage::each(&By::ALL, |stage| {
+        let pod = stage.bridged("c1", &stage.plain());
+        let [v4, v6] = [0, 1].map(|family| pod.ip(family));
+        stage.sandbox.sh(&format!(
+            "nft 'table inet publish {{ chain publish {{ type nat hook prerouting priority dstnat;
+                ip daddr 203.0.113.1 tcp dport 8080 dnat ip to {v4}:8080
+                ip6 daddr 2001:db8:ffff::1 tcp dport 8080 dnat ip6 to [{v6}]:8080; }}; }}'"
+        ));
+        stage.outside.sh("ip route add 10.1.0.0/24 via 203.0.113.1; ip route add fd01::/64 via 2001:db8:ffff::1");
+        match stage.by {
+            // Made by an ADD, so that an administrator can stand behind it.
+            By::Nftables => {
+                pod.add(stage).success();
+                pod.del(stage);
+                stage.sandbox.sh("nft add rule inet mooring firewall_forward drop");
+            }
+            _ => stage.drop_forwarded(),
+        }
+        let _servers = [&v4, &v6].map(|ip| {
+            let at = if ip.contains(':') { format!("[{ip}]:8080") } else { format!("{ip}:8080") };
+            pod.netns.listen_tcp(&at)
+        });
+        let reached = |at: &str, limit| stage.outside.connect_tcp(at, limit).is_ok();
+        let published = |limit| ["203.0.113.1:8080", "[2001:db8:ffff::1]:8080"].map(|at| reached(at, limit));
+        assert_eq!(published(SHORT), [false; 2]);
+        pod.add(stage).success();
+        assert_eq!(published(LONG), [true; 2]);
+        assert!(!reached(&format!("{v4}:8080"), SHORT) && !reached(&format!("[{v6}]:8080"), SHORT));
+        pod.check(stage).silent();
+        pod.del(stage);
+        assert_eq!(published(SHORT), [false; 2]);
     });
 }
 
@@ -39,6 +75,12 @@ fn chains_are_the_references_to_the_byte_and_a_second_add_adds_nothing() {
             let mut filter = stage.filter(family);
             let tagged = filter.iter().position(|line| line.starts_with("-A MOORING-OWNERS")).unwrap();
             let record = filter.remove(tagged);
+            let published =
+                filter.iter().position(|line| line.ends_with("-m conntrack --ctstate DNAT -j MOORING-OWNERS"));
+            let published = filter.remove(published.unwrap());
+            assert!(
+                published.starts_with("-A CNI-FORWARD -m comment --comment \"CNI firewall plugin published ports\"")
+            );
             let text = record.split('"').nth(1).unwrap();
             assert_eq!(text.split_once(", ").unwrap().1, tag.split_once(", ").unwrap().1);
             assert!(record.starts_with(&format!("-A MOORING-OWNERS -d {ip}/{network} -m comment")), "{record}");
