@@ -10,23 +10,27 @@ use proptest::{
     test_runner::{Config, RngSeed, TestError, TestRunner},
 };
 
-/// So many that all targets take less than a minute.
+use crate::stage::Stage;
+
+/// How many, so that all targets take less than a minute; of a subject whose calls start programs, fewer.
 const CASES: u32 = 200;
+const SLOW_CASES: u32 = 40;
 
 /// How often, and for how many milliseconds, a smaller case is sought that fails too. One that hangs takes half a minute.
 const SHRINKS: u32 = 300;
 const SHRINK_TIME: u32 = 90_000;
 
-/// Judges cases, `PROPTEST_CASES` or [`CASES`]. Panics with the smallest that fails, and with the seed of its target:
+/// Judges cases, `PROPTEST_CASES` or [`CASES`] of them. Panics with the smallest that fails, and with the seed of its target:
 /// proptest's own memory of failures is a file among the sources, which tests do not write to.
-pub fn judge_each<S: Strategy>(cases: &S, judge: impl Fn(S::Value)) {
+pub fn judge_each<S: Strategy>(stage: &Stage, cases: &S, judge: impl Fn(S::Value)) {
     let asked = Config::default();
     let seed = match asked.rng_seed {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => RandomState::new().build_hasher().finish(),
     };
+    let number = if stage.is_slow() { SLOW_CASES } else { CASES };
     let config = Config {
-        cases: if env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { CASES },
+        cases: if env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { number },
         rng_seed: RngSeed::Fixed(seed),
         failure_persistence: None,
         max_shrink_iters: SHRINKS,

@@ -68,7 +68,7 @@ pub fn fuzz(make: Maker) {
         let vars = vars.into_iter().map(|(name, value)| (name, value.map(without_nul))).collect();
         Case { vars, ..stdin::case(command, stdin.clone(), seldom) }
     });
-    judge_each(&cases, |case| stage.judge(&case));
+    judge_each(&stage, &cases, |case| stage.judge(&case));
 }
 
 fn variable(dirs: Vec<PathBuf>) -> impl Strategy<Value = (&'static str, Option<OsString>)> {

@@ -145,7 +145,7 @@ const EARLIER: &str = "boot 00000000-0000-4000-8000-000000000000\n";
 #[test]
 fn host_local_survives_junk_in_its_directory() {
     let stage = Stage::new(subjects::host_local);
-    judge_each(&littered(), |case| judge(&stage, &case));
+    judge_each(&stage, &littered(), |case| judge(&stage, &case));
 }
 
 fn littered() -> impl Strategy<Value = Littered> {

@@ -54,5 +54,5 @@ pub fn fuzz(make: Maker) {
     });
     let cases =
         (stdin::command(), stdin, any::<u8>()).prop_map(|(command, stdin, seldom)| stdin::case(command, stdin, seldom));
-    judge_each(&cases, |case| stage.judge(&case));
+    judge_each(&stage, &cases, |case| stage.judge(&case));
 }

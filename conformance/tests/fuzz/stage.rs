@@ -85,6 +85,11 @@ impl Stage {
         stage
     }
 
+    /// Whether its calls start programs.
+    pub fn is_slow(&self) -> bool {
+        self.subject.is_slow
+    }
+
     /// Where the subject keeps leases of its network.
     pub fn leases(&self) -> PathBuf {
         self.sandbox.dir().join("leases").join("net")

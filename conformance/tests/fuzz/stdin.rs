@@ -30,5 +30,5 @@ pub fn fuzz(make: Maker) {
     let stage = Stage::new(make);
     let input = mutation::input(Document::from(stage.proper.conf()));
     let cases = (command(), input, any::<u8>()).prop_map(|(command, stdin, seldom)| case(command, stdin, seldom));
-    judge_each(&cases, |case| stage.judge(&case));
+    judge_each(&stage, &cases, |case| stage.judge(&case));
 }

@@ -13,6 +13,8 @@ pub struct Subject {
     pub host: &'static str,
     /// What has to be in the container.
     pub container: &'static str,
+    /// Whether each call starts programs.
+    pub is_slow: bool,
 }
 
 /// Makes a subject that keeps its files below a directory.
@@ -31,7 +33,14 @@ pub fn bridge(dir: &Path) -> Subject {
         "ipam": ipam(dir),
         "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
     });
-    Subject { conf, host: "", container: "" }
+    Subject { conf, host: "", container: "", is_slow: false }
+}
+
+pub fn bridge_iptables(dir: &Path) -> Subject {
+    let mut subject = bridge(dir);
+    subject.conf["ipMasqBackend"] = "iptables".into();
+    subject.is_slow = true;
+    subject
 }
 
 pub fn host_local(dir: &Path) -> Subject {
@@ -42,12 +51,12 @@ pub fn host_local(dir: &Path) -> Subject {
             "rangeEnd": "10.99.0.9", "gateway": "10.99.0.1", "exclude": ["10.99.0.5/32"] }]] },
         "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
     });
-    Subject { conf, host: "", container: "" }
+    Subject { conf, host: "", container: "", is_slow: false }
 }
 
 pub fn loopback(_: &Path) -> Subject {
     let conf = json!({ "cniVersion": "1.1.0", "name": "net", "type": "loopback" });
-    Subject { conf, host: "", container: "" }
+    Subject { conf, host: "", container: "", is_slow: false }
 }
 
 pub fn portmap(_: &Path) -> Subject {
@@ -71,7 +80,18 @@ pub fn portmap(_: &Path) -> Subject {
             ip addr add 10.88.0.1/24 dev cni0; ip addr add fd88::1/64 dev cni0 nodad
             ip link add veth0 type veth peer name eth0 netns container; ip link set veth0 up master cni0",
         container: "ip link set eth0 up; ip addr add 10.88.0.2/24 dev eth0; ip addr add fd88::2/64 dev eth0 nodad",
+        is_slow: false,
     }
+}
+
+pub fn portmap_iptables(dir: &Path) -> Subject {
+    let mut subject = portmap(dir);
+    subject.conf["backend"] = "iptables".into();
+    subject.is_slow = true;
+    subject.conf["markMasqBit"] = json!(7);
+    subject.conf["conditionsV4"] = json!(["-s", "192.0.2.0/24", "!", "-i", "eth1"]);
+    subject.conf["conditionsV6"] = json!(["-m", "mark", "!", "--mark", "5"]);
+    subject
 }
 
 pub fn firewall(_: &Path) -> Subject {
@@ -89,12 +109,14 @@ pub fn firewall(_: &Path) -> Subject {
         host: "ip link add cni0 type bridge; ip link add veth0 type veth peer name eth0 netns container
             ip link set veth0 master cni0",
         container: "",
+        is_slow: false,
     }
 }
 
 pub fn firewall_iptables(dir: &Path) -> Subject {
     let mut subject = firewall(dir);
     subject.conf["backend"] = "iptables".into();
+    subject.is_slow = true;
     // An administrator's chain stays, as the reference leaves it: another name in it would be another chain that stays.
     if let Some(keys) = subject.conf.as_object_mut() {
         keys.remove("iptablesAdminChainName");
@@ -118,6 +140,7 @@ pub fn tuning(dir: &Path) -> Subject {
         conf,
         host: "ip link add veth0 type veth peer name eth0 netns container; ip link set veth0 up",
         container: "ip link set eth0 up; ip addr add 10.88.0.2/24 dev eth0; ip addr add fd88::2/64 dev eth0 nodad",
+        is_slow: false,
     }
 }
 
