@@ -10,12 +10,15 @@ use std::{ffi::OsString, time::Duration};
 /// A network is a .conflist, .conf or .json file in the directory of configurations; it is called by the "name" in it. What
 /// is attached is remembered in the cache, which is shared with every other user of libcni on this host.
 #[derive(Debug, Parser)]
-#[command(name = "cnitool", version, after_help = AFTER_HELP, arg_required_else_help = true)]
+#[command(name = "cnitool", version = VERSION, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
+
+/// Says whose it is, because the reference has a cnitool too; `scripts/install --uninstall` tells them apart by it.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (Mooring)");
 
 const AFTER_HELP: &str = "\
 Variables of the environment that are empty count as not set; an option beats its variable.
