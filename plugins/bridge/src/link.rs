@@ -144,8 +144,8 @@ pub fn bridge_of(host: &mut Rtnl, ports: &[Link]) -> Result<Option<String>> {
 /// Removes the interface of an attachment whose host end does not carry our name: another implementation has made it.
 ///
 /// The network namespace may have an interface of that name from another network, or from the ADD of another attachment
-/// that made ours fail. It is this network's if its host end is a port of this bridge and nobody's by tag, and if its
-/// address is the one that the previous result, where there is one, tells.
+/// that made ours fail. It is this network's if its host end is a port of this bridge and nobody's by tag, and if the
+/// previous result, where there is one, tells of it.
 pub fn del_foreign(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
     let Some(path) = &del.netns else { return del_told(host, del) };
     let mut inside = match Netns::open(path).and_then(|netns| netns.rtnl()) {
@@ -156,7 +156,7 @@ pub fn del_foreign(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
         return Ok(());
     };
     let Some(peer) = peer_of(host, &link)? else { return Ok(()) };
-    if is_nobodys_port(host, del, &peer)? && may_be(&link, del) {
+    if is_nobodys_port(host, del, &peer)? && (is_told(&peer, del) || may_be(&link, del)) {
         inside.del_link(link.index).map_err(kernel)?;
     }
     Ok(())
@@ -167,13 +167,12 @@ pub fn del_foreign(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
 fn del_told(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
     let interfaces = del.network.prev_result.iter().flat_map(|result| &result.interfaces);
     for told in interfaces.filter(|told| told.sandbox.is_none() && told.mac.is_some()) {
-        let told_mac = told.mac.as_deref().and_then(|mac| mac.parse::<Mac>().ok());
         // What no link can be called is none.
         if check_ifname(&told.name).is_err() {
             continue;
         }
         let Some(link) = host.link(&told.name).map_err(kernel)? else { continue };
-        if link.is_kind("veth") && link.peer_elsewhere && link.mac == told_mac && is_nobodys_port(host, del, &link)? {
+        if link.is_kind("veth") && link.peer_elsewhere && has_mac(&link, told) && is_nobodys_port(host, del, &link)? {
             host.del_link(link.index).map_err(kernel)?;
         }
     }
@@ -186,11 +185,22 @@ fn is_nobodys_port(host: &mut Rtnl, del: &Del<Conf>, link: &Link) -> Result<bool
     Ok(bridge.is_some_and(|bridge| link.master == Some(bridge.index)) && !veth::is_anybodys(link))
 }
 
+/// Whether the previous result tells of this end on the host. It is the surer of the two: tuning changes the address of the other, and
+/// has changed it back by the time of our DEL.
+fn is_told(peer: &Link, del: &Del<Conf>) -> bool {
+    let mut interfaces = del.network.prev_result.iter().flat_map(|result| &result.interfaces);
+    interfaces.any(|told| told.sandbox.is_none() && told.name == peer.name && has_mac(peer, told))
+}
+
+fn has_mac(link: &Link, told: &Interface) -> bool {
+    told.mac.as_deref().is_some_and(|mac| mac.parse::<Mac>().ok() == link.mac)
+}
+
 /// Whether the previous result does not tell another hardware address of the container's interface.
 fn may_be(link: &Link, del: &Del<Conf>) -> bool {
     let interfaces = del.network.prev_result.iter().flat_map(|result| &result.interfaces);
     let mut told = interfaces.filter(|told| told.name == link.name && told.sandbox.is_some());
-    told.all(|told| told.mac.as_deref().is_none_or(|mac| mac.parse::<Mac>().ok() == link.mac))
+    told.all(|told| told.mac.is_none() || has_mac(link, told))
 }
 
 /// The host's end of a container's link.

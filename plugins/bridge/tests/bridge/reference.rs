@@ -114,6 +114,20 @@ fn masquerading_of_theirs_is_removed_by_ours() {
 }
 
 #[test]
+fn interface_of_theirs_whose_address_tuning_had_changed_is_removed_by_ours() {
+    if !is_there() {
+        return;
+    }
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    let mut made = attach_as(theirs(network(&stage), &c1));
+    // The result has what tuning made of it; tuning's DEL comes before ours, and has given the old one back.
+    made.result["interfaces"][2]["mac"] = json!("02:00:00:00:00:55");
+    Attached { attachment: Attachment::new(network(&stage), &c1), result: made.result }.del();
+    assert!(!c1.try_sh("ip link show eth0").status.success());
+}
+
+#[test]
 fn interface_of_another_container_of_theirs_stays() {
     if !is_there() {
         return;
@@ -125,6 +139,7 @@ fn interface_of_another_container_of_theirs_stays() {
     let mut ours =
         Attached { attachment: Attachment::new(network(&stage), &c1).container("other"), result: made.result.clone() };
     ours.attachment.add().failure_code(101);
+    ours.result["interfaces"][1]["name"] = json!("veth0ther");
     ours.result["interfaces"][2]["mac"] = json!("02:00:00:00:00:55");
     ours.del();
     made.check().silent();
