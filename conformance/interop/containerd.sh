@@ -67,8 +67,7 @@ containerd_run() {
         localhost/busybox:interop "$1" /bin/httpd -f -p 80 -h /www </dev/null >/run/ctrd/"$1".log 2>&1 &
     echo $! >/run/ctrd/"$1".pid
     eventually containerd_runs "$1" || { cat /run/ctrd/"$1".log; return 1; }
-    containerd_ctr task exec --exec-id look "$1" ip addr show eth0 | grep -o 'inet 10.88[.0-9]*' >/run/ctrd/"$1".ip
-    sed -i 's/inet //' /run/ctrd/"$1".ip
+    [ -n "$(containerd_address "$1")" ]
 }
 
 containerd_runs() { containerd_ctr task ls | grep -x "$1 .* RUNNING *"; }
@@ -89,23 +88,26 @@ containerd_attach() {
     containerd_ctr image import --snapshotter native "$work/image.tar"
     containerd_run web
     containerd_run client
-    fetch "$(cat /run/ctrd/web.ip)" 80
+    serves "$(containerd_address web)"
     exchange
 }
 
 containerd_pid() { containerd_ctr task ls | awk -v name="$1" '$1 == name { print $2 }'; }
 
+# By another way than `ctr task exec`, which loses what short processes say.
+containerd_address() { nsenter --target "$(containerd_pid "$1")" --net ip addr show eth0 | sed -n 's|.*inet \(10.88[.0-9]*\)/16.*|\1|p'; }
+
 containerd_out() { fetch_from "$(containerd_pid web)" 203.0.113.2 80; }
 
-containerd_peers() { fetch_from "$(containerd_pid client)" "$(cat /run/ctrd/web.ip)" 80; }
+containerd_peers() { fetch_from "$(containerd_pid client)" "$(containerd_address web)" 80; }
 
 containerd_restart() {
     local old
-    old=$(cat /run/ctrd/web.ip)
+    old=$(containerd_address web)
     containerd_stop web
     fetch_in_vain "$old" 80
     containerd_run web
-    fetch "$(cat /run/ctrd/web.ip)" 80
+    serves "$(containerd_address web)"
 }
 
 containerd_detach() {

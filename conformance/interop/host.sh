@@ -1,40 +1,35 @@
 # shellcheck shell=bash
 # A private host, on which one row of the matrix happens: its directories, its links, the host outside, and how they are asked.
 
-# What cannot be seen at once is waited for; a busy machine needs seconds for what an idle one does in no time.
-# eventually COMMAND...: until it succeeds.
+# eventually COMMAND...: waits until it succeeds. A busy machine needs seconds for what an idle one does in no time.
 eventually() {
-    local - deadline=$((SECONDS + 30))
+    local - deadline=$((SECONDS + 30)) output
     set +x
-    until "$@"; do
+    until output=$("$@" 2>&1); do
         if ((SECONDS >= deadline)); then
-            echo "not within 30 s: $*" >&2
+            printf '%s\nnot within 30 s: %s\n' "$output" "$*" >&2
             return 1
         fi
         sleep 0.1
     done
 }
 
-# answers ADDRESS PORT: the page is there. (By bash, because Debian's busybox-static has a wget that crashes.)
-answers() {
-    timeout 5 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "GET / HTTP/1.0\r\n\r\n" >&3 && grep -q "it answers" <&3' "$1" "$2"
+# fetch ADDRESS PORT: the page that is there, now. (By bash, because Debian's busybox-static has a wget that crashes.)
+fetch() {
+    timeout 20 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "GET / HTTP/1.0\r\n\r\n" >&3 && grep "it answers" <&3' "$1" "$2"
 }
-
-# fetch ADDRESS PORT: from here. A container's server may not listen yet when its runtime says that it runs.
-fetch() { eventually answers "$1" "$2"; }
-
 # For shells in other namespaces.
-export -f eventually answers fetch
+export -f fetch
+
+# serves ADDRESS: the container's server listens, which it may not yet when its runtime says that it runs. From then on nothing is
+# waited for.
+serves() { eventually fetch "$1" 80; }
 
 # fetch_in NAME ADDRESS PORT: from that network namespace.
-fetch_in() {
-    ip netns exec "$1" bash -c 'fetch "$0" "$1"' "$2" "$3"
-}
+fetch_in() { ip netns exec "$1" bash -c 'fetch "$0" "$1"' "$2" "$3"; }
 
 # fetch_from PID ADDRESS PORT: from that process's network.
-fetch_from() {
-    nsenter --target "$1" --net bash -c 'fetch "$0" "$1"' "$2" "$3"
-}
+fetch_from() { nsenter --target "$1" --net bash -c 'fetch "$0" "$1"' "$2" "$3"; }
 
 # fetch_in_vain ADDRESS PORT: nobody answers there.
 fetch_in_vain() { ! timeout 1 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2"; }

@@ -47,12 +47,15 @@ podman_attach() {
     podman_run --name web --network pods -p 8080:80 localhost/busybox:interop /bin/httpd -f -p 80 -h /www
     podman_run --name client --network pods --ip 10.87.7.77 --mac-address 02:00:00:00:00:77 localhost/busybox:interop /bin/sleep 1000
     podman inspect web --format '{{json .NetworkSettings}}'
-    [ "$(podman inspect -f '{{.NetworkSettings.Networks.pods.IPAddress}}' web)" = 10.87.7.2 ]
+    [ "$(podman_address web)" = 10.87.7.2 ]
     podman exec web ip addr show eth0 | grep 'inet 10.87.7.2/24'
+    serves "$(podman_address web)"
     exchange
 }
 
 podman_out() { fetch_from "$(podman_pid web)" 203.0.113.2 80; }
+
+podman_address() { podman inspect -f '{{.NetworkSettings.Networks.pods.IPAddress}}' "$1"; }
 
 podman_pid() { podman inspect -f '{{.State.Pid}}' "$1"; }
 
@@ -85,11 +88,13 @@ podman_second() {
 
 podman_restart() {
     podman restart --time 0 web
+    serves "$(podman_address web)"
     fetch 203.0.113.1 8080
     fetch_in outside 203.0.113.1 8080
     podman stop --time 0 web
     fetch_in_vain 203.0.113.1 8080
     podman start web
+    serves "$(podman_address web)"
     fetch 203.0.113.1 8080
 }
 
