@@ -37,10 +37,12 @@ fetch_in_vain() { ! timeout 1 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2"; }
 private_host() {
     private_directories
     ip link set lo up
-    # firewall lets out who is in, and answers in. Published ports are the operator's to allow, with the reference as well.
     iptables -P FORWARD DROP
     ip6tables -P FORWARD DROP
-    iptables -A FORWARD -m conntrack --ctstate DNAT -j ACCEPT
+    # Our firewall lets in what comes to published ports; the reference's leaves that to the operator.
+    if [[ $row = *@(firewall theirs|upgraded|downgraded) ]]; then
+        iptables -A FORWARD -m conntrack --ctstate DNAT -j ACCEPT
+    fi
     host_outside
 }
 
