@@ -21,6 +21,9 @@ use crate::{
     conf::Envelope, env::Env, json, wire,
 };
 
+/// More than most requests have, in bytes: read by one call.
+const USUAL_REQUEST: usize = 8 * 1024;
+
 /// A VERSION call may leave its standard input open without ever writing to it.
 const VERSION_STDIN_WAIT: Duration = Duration::from_millis(200);
 
@@ -140,7 +143,7 @@ fn serve<P: Plugin>(
 ) -> Result<()> {
     let known = Command::parse(command);
     known.map_or(Ok(()), |command| env.check(command))?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(USUAL_REQUEST);
     stdin
         .read_to_end(&mut bytes)
         .map_err(|error| Error::new(Code::Io, format!("error reading from stdin: {error}")))?;

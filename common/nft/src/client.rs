@@ -117,7 +117,7 @@ impl Nft {
     ) -> Result<bool> {
         // A name that nothing can have, such as one that is too long.
         let Ok(message) = message else { return Ok(false) };
-        match self.socket.request(Message::nftables(table.family, 0, message), |_| {}) {
+        match self.socket.ask(Message::nftables(table.family, 0, message), |_| {}) {
             Ok(()) => Ok(true),
             Err(Failure { errno: Errno::ENOENT, .. }) => Ok(false),
             Err(failure) => Err(failure.into_error(op, object)),
@@ -197,7 +197,7 @@ impl Nft {
 fn generation(socket: &mut Socket) -> std::result::Result<Generation, Failure> {
     let message = NfTablesMessage::GetGen(GenMessage { attributes: Vec::new() });
     let mut generation = None;
-    socket.request(Message::nftables(Family::Inet, 0, message), |payload| generation = Attrs(payload).be32(GEN_ID))?;
+    socket.ask(Message::nftables(Family::Inet, 0, message), |payload| generation = Attrs(payload).be32(GEN_ID))?;
     generation.map(Generation).ok_or_else(|| Errno::EBADMSG.into())
 }
 

@@ -8,7 +8,7 @@ use netlink_packet_core::{
 };
 use netlink_sys::{SocketAddr, protocols::NETLINK_NETFILTER};
 use nix::errno::Errno;
-use nix::libc::{MSG_DONTWAIT, MSG_PEEK, MSG_TRUNC};
+use nix::libc::{MSG_DONTWAIT, MSG_TRUNC};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 
 use crate::batch::Plan;
@@ -16,8 +16,9 @@ use crate::error::{Error, Result};
 use crate::wire::Message;
 use crate::wire::attr::Attrs;
 
-/// Room for an answer; the kernel fills up to 32 KiB of it in a dump (`netlink_recvmsg`, `net/netlink/af_netlink.c`).
-const ANSWER_LEN: usize = 32 * 1024;
+/// Room for an answer; the kernel fills up to 32 KiB of it in a dump (`netlink_recvmsg`, `net/netlink/af_netlink.c`), and makes
+/// other answers of a page or two (`NLMSG_GOODSIZE`).
+const ANSWER_LEN: usize = 64 * 1024;
 /// What netlink keeps of a send buffer for itself (`netlink_sendmsg`, `net/netlink/af_netlink.c`).
 const SEND_OVERHEAD: usize = 32;
 /// Everything before the attributes of an answer: `struct nfgenmsg`.
@@ -137,6 +138,10 @@ impl<'a> Frame<'a> {
 pub(crate) struct Socket {
     inner: netlink_sys::Socket,
     sequence: u32,
+    /// How long a message may be, as far as is known.
+    room: usize,
+    /// Where answers go.
+    buffer: Vec<u8>,
 }
 
 impl std::fmt::Debug for Socket {
@@ -157,7 +162,7 @@ impl Socket {
             Ok(socket)
         };
         match open() {
-            Ok(inner) => Ok(Self { inner, sequence: 0 }),
+            Ok(inner) => Ok(Self { inner, sequence: 0, room: 0, buffer: Vec::with_capacity(ANSWER_LEN) }),
             Err(error) => Err(Failure::from(error).into_error("open", "netfilter socket")),
         }
     }
@@ -176,6 +181,11 @@ impl Socket {
         mut object: impl FnMut(&[u8]),
     ) -> std::result::Result<(), Failure> {
         message.flags |= NLM_F_ACK;
+        self.exchange(message, &mut object).map(|_| ())
+    }
+
+    /// Asks for one object and hands it to `object`; the kernel sends it, or why it does not, and nothing behind.
+    pub(crate) fn ask(&mut self, message: Message, mut object: impl FnMut(&[u8])) -> std::result::Result<(), Failure> {
         self.exchange(message, &mut object).map(|_| ())
     }
 
@@ -221,6 +231,7 @@ impl Socket {
     /// Sends one message and reads to the end of its answer.
     fn exchange(&mut self, message: Message, object: &mut dyn FnMut(&[u8])) -> std::result::Result<Exchange, Failure> {
         let sequence = self.reserve(1);
+        let is_asked_for_one = message.flags & (NLM_F_ACK | NLM_F_DUMP) == 0;
         let mut bytes = Vec::new();
         message.write(sequence, &mut bytes);
         self.send(&bytes)?;
@@ -228,12 +239,15 @@ impl Socket {
         loop {
             let datagram = self.receive(0)?;
             let mut is_first = true;
-            for frame in frames(&datagram).filter(|frame| frame.sequence == sequence) {
+            for frame in frames(datagram).filter(|frame| frame.sequence == sequence) {
                 exchange.interrupted |= frame.flags & NLM_F_DUMP_INTR != 0;
                 match frame.answer() {
                     Some(Answer::Object(payload)) => {
                         exchange.datagrams += usize::from(std::mem::take(&mut is_first));
                         object(payload);
+                        if is_asked_for_one {
+                            return Ok(exchange);
+                        }
                     }
                     Some(Answer::Done) => return Ok(exchange),
                     Some(Answer::Failed(failure)) => return Err(failure),
@@ -262,7 +276,7 @@ impl Socket {
                 Err(Failure { errno: Errno::ENOBUFS, .. }) => continue,
                 Err(failure) => return Err(plan.error(0, failure)),
             };
-            for frame in frames(&datagram) {
+            for frame in frames(datagram) {
                 let index = frame.sequence.wrapping_sub(first);
                 match frame.answer().filter(|_| index <= end) {
                     Some(Answer::Failed(failure)) => {
@@ -279,27 +293,27 @@ impl Socket {
         }
     }
 
-    fn send(&self, bytes: &[u8]) -> std::result::Result<(), Failure> {
-        self.make_room(bytes.len() + SEND_OVERHEAD)?;
-        loop {
-            match self.inner.send(bytes, 0) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
+    fn send(&mut self, bytes: &[u8]) -> std::result::Result<(), Failure> {
+        let needed = bytes.len() + SEND_OVERHEAD;
+        if needed > self.room {
+            self.room = self.make_room(needed)?;
         }
+        retry(|| self.inner.send(bytes, 0)).map(drop)
     }
 
     /// A message is sent whole or not at all, and is limited by the send buffer. Root may raise that at will; others to
     /// `net.core.wmem_max`. The kernel doubles what it is asked for.
-    fn make_room(&self, needed: usize) -> std::result::Result<(), Failure> {
+    fn make_room(&self, needed: usize) -> std::result::Result<usize, Failure> {
         let available = || getsockopt(&self.inner, sockopt::SndBuf);
-        if available()? >= needed || setsockopt(&self.inner, sockopt::SndBufForce, &needed).is_ok() {
-            return Ok(());
+        let granted = available()?;
+        if granted >= needed {
+            return Ok(granted);
         }
-        setsockopt(&self.inner, sockopt::SndBuf, &needed)?;
+        if setsockopt(&self.inner, sockopt::SndBufForce, &needed).is_err() {
+            setsockopt(&self.inner, sockopt::SndBuf, &needed)?;
+        }
         match available()? {
-            granted if granted >= needed => Ok(()),
+            granted if granted >= needed => Ok(granted),
             granted => Err(Failure {
                 extack: Some(format!("the socket may send {granted} bytes at once, see net.core.wmem_max")),
                 ..Errno::EMSGSIZE.into()
@@ -307,19 +321,21 @@ impl Socket {
         }
     }
 
-    /// One datagram, whatever its length.
-    fn receive(&self, flags: i32) -> std::result::Result<Vec<u8>, Failure> {
-        let len = retry(|| self.inner.recv(&mut Vec::new(), flags | MSG_PEEK | MSG_TRUNC))?;
-        let mut datagram = Vec::with_capacity(len.max(ANSWER_LEN));
-        retry(|| self.inner.recv(&mut datagram, flags))?;
-        Ok(datagram)
+    /// One datagram.
+    fn receive(&mut self, flags: i32) -> std::result::Result<&[u8], Failure> {
+        let Self { inner, buffer, .. } = self;
+        let len = retry(|| {
+            buffer.clear();
+            inner.recv(buffer, flags | MSG_TRUNC)
+        })?;
+        if len > buffer.len() { Err(Errno::EMSGSIZE.into()) } else { Ok(buffer) }
     }
 }
 
 /// Goes on when a signal interrupts.
-fn retry(mut receive: impl FnMut() -> std::io::Result<usize>) -> std::result::Result<usize, Failure> {
+fn retry(mut call: impl FnMut() -> std::io::Result<usize>) -> std::result::Result<usize, Failure> {
     loop {
-        match receive() {
+        match call() {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             result => return Ok(result?),
         }
