@@ -4,6 +4,7 @@
 //! * [`Plugin`], [`Attachment`], [`Chain`]: one call of a binary, the calls of one attachment, plugins in a row.
 //! * [`Snapshot`]: what the kernel and the disk hold, to compare before and after.
 //! * [`Server`], [`Reply`] and [`TestNs::connect_tcp`], [`TestNs::ask_udp`], [`TestNs::ping`]: does a packet arrive, and from whom.
+//! * [`Kills`]: one call, killed at each of its system calls.
 //! * [`require`]: skip by name what this machine cannot do; never in CI.
 //!
 //! It knows the CNI protocol only from the outside (environment, stdin, stdout) and no crate of the workspace, so that it can
@@ -47,6 +48,7 @@ mod attachment;
 mod chain;
 mod facility;
 mod invocation;
+mod kills;
 mod namespace;
 mod output;
 mod plugin;
@@ -59,6 +61,7 @@ pub use attachment::Attachment;
 pub use chain::Chain;
 pub use facility::{Facility, require};
 pub use invocation::Invocation;
+pub use kills::{Killed, Kills};
 pub use namespace::{Ran, TestNs};
 pub use output::Output;
 pub use plugin::{Plugin, Stdin, Stdout};

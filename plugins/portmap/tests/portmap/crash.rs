@@ -1,44 +1,18 @@
 //! `kill -9` at the system calls by which the kernel is asked and changed.
 
-use std::{collections::BTreeMap, fs};
-
 use serde_json::{Value, json};
-use testkit::{Attachment, Facility, Plugin, assert_same, require};
+use testkit::{Attachment, Facility, Killed, Kills, Plugin, assert_same, require};
 
 use crate::stage::{Stage, web};
 
 /// What can have an effect, or follows one.
 const CALLS: [&str; 5] = ["sendto", "sendmsg", "recvfrom", "recvmsg", "write"];
 
-fn traced(call: Plugin, options: &[&str]) -> Plugin {
-    call.under([["strace", "-f", "-qq"].as_slice(), options].concat())
-}
-
-/// How often a call makes each of these system calls.
-fn count(stage: &Stage, call: Plugin) -> BTreeMap<&'static str, usize> {
-    let log = stage.sandbox.dir().join("strace");
-    let options = ["-o", log.to_str().unwrap(), "-e", &format!("trace={}", CALLS.join(","))];
-    assert!(traced(call, &options).run().status.success());
-    let log = fs::read_to_string(log).unwrap();
-    let of = |name: &str| log.lines().filter(|line| line.contains(&format!(" {name}("))).count();
-    CALLS.map(|name| (name, of(name))).into_iter().filter(|(_, times)| *times > 0).collect()
-}
-
-/// Runs `call` once for every fifth of its system calls, killed there; `prepare` goes before, `verify` behind.
+/// Kills `call` at every fifth of them; `prepare` goes before, `verify` behind.
 fn sweep(stage: &Stage, call: impl Fn() -> Plugin, prepare: impl Fn(), verify: impl Fn(&str)) {
-    prepare();
-    let counts = count(stage, call());
-    verify("undisturbed");
-    assert!(counts.values().sum::<usize>() > 30, "{counts:?}");
-    for (name, times) in counts {
-        for n in (1..=times).rev().step_by(5) {
-            prepare();
-            let inject = format!("inject={name}:signal=KILL:when={n}");
-            let killed = traced(call(), &["-o", "/dev/null", "-e", &inject]).run();
-            assert!(!killed.status.success(), "outlived {inject}");
-            verify(&inject);
-        }
-    }
+    let Killed { kills, survived } =
+        Kills { calls: &CALLS, step: 5, dir: stage.sandbox.dir() }.sweep(call, prepare, verify);
+    assert!(kills > 6 && survived == 0, "{kills} kills, {survived} survived");
 }
 
 fn publishing(stage: &Stage, conditions: Value) -> (Attachment, Value) {

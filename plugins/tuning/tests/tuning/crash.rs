@@ -27,8 +27,8 @@ fn sweep(call: impl Fn() -> Plugin, prepare: impl Fn(), verify: impl Fn(&str)) {
     assert!(killed > 20, "killed {killed} times");
 }
 
-#[test]
-fn add_killed_anywhere_is_given_back_by_del() {
+/// Kills `command` anywhere; the next DEL gives everything back.
+fn killed(command: &str) {
     if !require(Facility::Program("strace")) {
         return;
     }
@@ -36,27 +36,25 @@ fn add_killed_anywhere_is_given_back_by_del() {
     let container = stage.container("c1");
     let attachment = stage.attach(&container, everything());
     let before = state(&container);
+    let prepare = || {
+        if command == "DEL" {
+            attachment.add().success();
+        }
+    };
     let verify = |when: &str| {
         attachment.del().silent();
-        assert_eq!(state(&container), before, "ADD killed by {when}");
+        assert_eq!(state(&container), before, "{command} killed by {when}");
         assert!(stage.files().is_empty(), "{when}");
     };
-    sweep(|| attachment.call("ADD"), || {}, verify);
+    sweep(|| attachment.call(command), prepare, verify);
+}
+
+#[test]
+fn add_killed_anywhere_is_given_back_by_del() {
+    killed("ADD");
 }
 
 #[test]
 fn del_killed_anywhere_is_finished_by_the_next() {
-    if !require(Facility::Program("strace")) {
-        return;
-    }
-    let stage = Stage::new();
-    let container = stage.container("c1");
-    let attachment = stage.attach(&container, everything());
-    let before = state(&container);
-    let verify = |when: &str| {
-        attachment.del().silent();
-        assert_eq!(state(&container), before, "DEL killed by {when}");
-        assert!(stage.files().is_empty(), "{when}");
-    };
-    sweep(|| attachment.call("DEL"), || drop(attachment.add().success()), verify);
+    killed("DEL");
 }
