@@ -15,7 +15,10 @@
 )]
 
 use std::{
-    env, thread,
+    env,
+    io::Write,
+    process::{Command, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -104,26 +107,42 @@ fn measure(contender: &mut Contender, containers: usize) {
     let sandbox = Sandbox::enter();
     for _ in 0..20 {
         let call = Plugin::new(format!("{}/bridge", contender.dir)).command("VERSION");
-        contender.version.push(timed(|| drop(call.run().success())));
+        contender.version.push(run(&call).0);
     }
     let mut attached = Vec::new();
     for number in 0..containers {
         let netns = sandbox.netns(&format!("c{number}"));
         let chain = Chain::new(&contender.list(&sandbox, number), &netns).each(|plugin| plugin.bin_dir(&contender.dir));
-        let mut result = Value::Null;
-        contender.add.push(timed(|| result = chain.add()));
+        let (mut result, mut took) = (Value::Null, Duration::ZERO);
+        for plugin in chain.plugins() {
+            let call = if result.is_null() { plugin.call("ADD") } else { plugin.with_prev(&result).call("ADD") };
+            let (time, printed) = run(&call);
+            took += time;
+            result = serde_json::from_slice(&printed).expect("a result");
+        }
+        contender.add.push(took);
         attached.push((chain, result, netns));
     }
     for (chain, result, netns) in attached {
-        contender.del.push(timed(|| chain.del(Some(&result))));
+        contender
+            .del
+            .push(chain.plugins().iter().rev().map(|plugin| run(&plugin.with_prev(&result).call("DEL")).0).sum());
         netns.remove();
     }
 }
 
-fn timed(work: impl FnOnce()) -> Duration {
+/// From the start of the process to its end, and what it has printed. Without the time limits and threads that a test's calls have.
+fn run(call: &Plugin) -> (Duration, Vec<u8>) {
     let start = Instant::now();
-    work();
-    start.elapsed()
+    #[expect(clippy::disallowed_methods, reason = "what is measured")]
+    let mut command = Command::new(call.program());
+    command.env_clear().envs(call.environment()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the plugin");
+    child.stdin.take().expect("a pipe").write_all(call.input()).expect("a plugin that reads");
+    let output = child.wait_with_output().expect("a process");
+    let took = start.elapsed();
+    assert!(output.status.success(), "{}: {}", call.program().display(), String::from_utf8_lossy(&output.stdout));
+    (took, output.stdout)
 }
 
 /// One line a contender. The last one is what the others are compared with.
