@@ -32,7 +32,7 @@ impl Batch {
         self.is_doubtful
     }
 
-    /// Creates a chain. The batch fails if it is there.
+    /// Creates a chain. The batch fails if it is there; but if it has come in the moment before, `iptables-nft-restore` goes on.
     pub fn create_chain(&mut self, chain: &str) {
         self.lines.push(format!("-N {chain}"));
     }
@@ -65,6 +65,20 @@ impl Batch {
     /// Deletes the first rule that is equal. The batch fails if there is none.
     pub fn delete(&mut self, chain: &str, rule: &Rule) {
         self.lines.push(format!("-D {chain} {rule}"));
+    }
+
+    /// Deletes those of these rules of a chain that are there twice. The batch fails if somebody else does so meanwhile, so that
+    /// one of each stays.
+    pub fn delete_duplicates<'a>(&mut self, chain: &str, rules: impl IntoIterator<Item = &'a Rule>) {
+        let mut seen: Vec<&Rule> = Vec::new();
+        for rule in rules {
+            if seen.contains(&rule) {
+                self.delete(chain, rule);
+                self.require(chain, rule);
+            } else {
+                seen.push(rule);
+            }
+        }
     }
 
     /// Deletes the rule at a place of a chain, counted from 1 by what the lines before have left. The batch fails if there is
@@ -116,6 +130,14 @@ mod tests {
             "*nat\n:CNI-T - [0:0]\n-A CNI-T -j ACCEPT -m comment --comment \"a b\"\n-I PREROUTING 1 -j CNI-T\nCOMMIT\n";
         assert_eq!(batch.to_string(), text);
         assert_eq!((batch.line(2), batch.line(1)), (Some(":CNI-T - [0:0]"), None));
+    }
+
+    #[test]
+    fn only_equal_rules_are_duplicates() {
+        let (one, other) = (Rule::new(["-j", "CNI-T"]), Rule::new(["-i", "eth0", "-j", "CNI-T"]));
+        let mut batch = Batch::new("nat");
+        batch.delete_duplicates("PREROUTING", [&one, &other, &one]);
+        assert_eq!(batch.to_string(), "*nat\n-D PREROUTING -j CNI-T\n-C PREROUTING -j CNI-T\nCOMMIT\n");
     }
 
     #[test]

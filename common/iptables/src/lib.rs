@@ -4,7 +4,8 @@
 //! nothing. Which variant these programs are (legacy, or on `nf_tables`) is the host's choice: theirs is the only interface
 //! that both have. [`Iptables::change`] makes read-modify-write safe without a lock of our own: a batch is written so
 //! that it fails when what it was made from has changed (a chain that it creates is there, a rule that it deletes has gone),
-//! and is then made anew.
+//! and is then made anew. One thing may slip through: two who make the same chain in the same moment may both succeed on
+//! `nf_tables`. So whoever makes rules for all takes those away that are there twice.
 //!
 //! ```no_run
 //! use iptables::{Batch, Iptables, Rule};

@@ -7,7 +7,11 @@ use std::{
     process::{Command, Output},
 };
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::{
+    errno::Errno,
+    libc::MFD_NOEXEC_SEAL,
+    sys::memfd::{MFdFlags, memfd_create},
+};
 
 /// Runs a program to its end, in English, with `input` as its standard input. An absolute path, or a name to look for in PATH.
 ///
@@ -36,9 +40,14 @@ pub fn run_to_end(program: &Path, arguments: &[&str], input: &str) -> io::Result
     Ok(Output { status, stdout: content(&mut stdout)?, stderr: content(&mut stderr)? })
 }
 
-/// `memfd_create(2)`.
+/// `memfd_create(2)`. Hardened hosts refuse files that could be executed (`vm.memfd_noexec`), kernels before 6.3 do not know the flag.
 fn file() -> io::Result<File> {
-    Ok(memfd_create(c"mooring", MFdFlags::MFD_CLOEXEC)?.into())
+    let create = |flags| memfd_create(c"mooring", MFdFlags::MFD_CLOEXEC | flags);
+    let file = create(MFdFlags::from_bits_retain(MFD_NOEXEC_SEAL)).or_else(|error| match error {
+        Errno::EINVAL => create(MFdFlags::empty()),
+        error => Err(error),
+    });
+    Ok(file?.into())
 }
 
 fn content(file: &mut File) -> io::Result<Vec<u8>> {

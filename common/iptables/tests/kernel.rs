@@ -129,7 +129,7 @@ fn batch_that_is_wrong_by_itself_is_tried_once() {
 }
 
 #[test]
-fn many_at_once_all_get_their_chains_and_one_jump() {
+fn many_at_once_all_get_their_chains_and_the_next_leaves_one_jump() {
     let sandbox = Sandbox::enter();
     let add = |own: &str| {
         let plan = |nat: &Saved| {
@@ -138,6 +138,8 @@ fn many_at_once_all_get_their_chains_and_one_jump() {
                 batch.create_chain("CNI-SHARED");
                 batch.append("PREROUTING", &Rule::new(["-j", "CNI-SHARED"]));
             }
+            // On nf_tables two may create the chain in the same moment.
+            batch.delete_duplicates("PREROUTING", nat.jumps("PREROUTING", "CNI-SHARED"));
             batch.renew_chain(own);
             batch.append("CNI-SHARED", &Rule::new(["-j", own]));
             batch
@@ -152,6 +154,7 @@ fn many_at_once_all_get_their_chains_and_one_jump() {
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
     assert!(done.iter().all(Result::is_ok), "{done:?}");
+    add("CNI-8").unwrap();
     let nat = Iptables::V4.save("nat").unwrap();
     assert_eq!(nat.rules("PREROUTING").count(), 1);
     assert!(names.iter().all(|own| nat.has_chain(own) && nat.leads("CNI-SHARED", own)), "{nat:?}");

@@ -233,17 +233,15 @@ fn delete_accepts(saved: &Saved, batch: &mut Batch, addresses: &[IpAddr], by: Na
     }
 }
 
-/// Rules for all containers that are there twice: two have met, or one has been told of half a table.
+/// Rules for all containers that are there twice: two have met, or one has been told of half a table. But for the one with
+/// `conntrack`, whose words may not find it ([`Name::Places`]).
 fn delete_duplicates(saved: &Saved, batch: &mut Batch) {
+    let is_shared = |rule: &&Rule| {
+        let is_ours = rule.text().is_some_and(|text| text.starts_with(COMMENT));
+        is_ours && rule.value("-o").is_none() && rule.value("--ctstate").is_none()
+    };
     for chain in [FORWARD, CNI_FORWARD, STAGE_1, STAGE_2] {
-        let shared =
-            |rule: &&Rule| rule.text().is_some_and(|text| text.starts_with(COMMENT)) && rule.value("-o").is_none();
-        let rules: Vec<&Rule> = saved.rules(chain).filter(shared).collect();
-        for (place, rule) in rules.iter().enumerate() {
-            if rules.iter().take(place).any(|earlier| same(earlier, rule)) {
-                batch.delete(chain, rule);
-            }
-        }
+        batch.delete_duplicates(chain, saved.rules(chain).filter(is_shared));
     }
 }
 

@@ -238,8 +238,7 @@ fn ensure_hostports(nat: &Saved, batch: &mut Batch) {
         batch.create_chain(HOSTPORTS);
     }
     for base in LEADING {
-        if !nat.leads(base, HOSTPORTS) {
-            batch.doubt();
+        if !has_any(&nat.jumps(base, HOSTPORTS).collect::<Vec<_>>(), base, batch) {
             batch.append(base, &to_hostports());
         }
     }
@@ -248,6 +247,16 @@ fn ensure_hostports(nat: &Saved, batch: &mut Batch) {
     if is_silent(HOSTPORTS) || nat.rules(HOSTPORTS).filter_map(Rule::target).any(is_silent) {
         batch.doubt();
     }
+}
+
+/// Whether these rules of a chain are any. What is there twice goes: two who make a rule for all containers at the same moment both
+/// succeed, for `iptables-nft-restore` takes `-N` of a chain that has come meanwhile as done. Who sees none looks again.
+fn has_any(rules: &[&Rule], chain: &str, batch: &mut Batch) -> bool {
+    batch.delete_duplicates(chain, rules.iter().copied());
+    if rules.is_empty() {
+        batch.doubt();
+    }
+    !rules.is_empty()
 }
 
 fn to_hostports() -> Rule {
@@ -267,17 +276,17 @@ fn ensure_mark(nat: &Saved, mark: &Mark, batch: &mut Batch) -> Result<()> {
     for chain in [SET_MARK, MASQUERADE].iter().filter(|chain| !nat.has_chain(chain)) {
         batch.create_chain(chain);
     }
-    if !nat.rules(SET_MARK).any(|rule| rule.value("--set-xmark") == Some(&bit)) {
-        batch.doubt();
+    let of_bit = |chain: &str, option: &str| -> Vec<&Rule> {
+        nat.rules(chain).filter(|rule| rule.value(option) == Some(&bit)).collect()
+    };
+    if !has_any(&of_bit(SET_MARK, "--set-xmark"), SET_MARK, batch) {
         let set = Rule::new(["-m", "comment", "--comment", "CNI portfwd masquerade mark", "-j", "MARK"]);
         batch.append(SET_MARK, &set.and(["--set-xmark", &bit]));
     }
-    if !nat.rules(MASQUERADE).any(|rule| rule.value("--mark") == Some(&bit)) {
-        batch.doubt();
+    if !has_any(&of_bit(MASQUERADE, "--mark"), MASQUERADE, batch) {
         batch.append(MASQUERADE, &Rule::new(["-m", "mark", "--mark", &bit, "-j", "MASQUERADE"]));
     }
-    if !nat.leads("POSTROUTING", MASQUERADE) {
-        batch.doubt();
+    if !has_any(&nat.jumps("POSTROUTING", MASQUERADE).collect::<Vec<_>>(), "POSTROUTING", batch) {
         let to = Rule::new(["-m", "comment", "--comment", "CNI portfwd requiring masquerade", "-j", MASQUERADE]);
         batch.insert("POSTROUTING", &to);
     }

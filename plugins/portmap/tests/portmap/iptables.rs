@@ -260,6 +260,25 @@ fn pair_gets_its_loopback_back_by_del_and_by_gc() {
 }
 
 #[test]
+fn shared_rules_that_two_have_made_at_once_are_one_again_with_the_next() {
+    in_both_variants(|stage| {
+        let _first = stage.run("c1", &by_iptables(stage, &json!([mapping(8080, 80, "tcp")])));
+        let before = nat(stage);
+        stage.sandbox.sh(
+            "twice=$(iptables-save -t nat | grep -E '^-A (PREROUTING|OUTPUT|POSTROUTING|CNI-HOSTPORT-(MASQ|SETMARK)) ')
+            printf '*nat\\n%s\\n-A PREROUTING -i uplink0 -j CNI-HOSTPORT-DNAT\\nCOMMIT\\n' \"$twice\" | iptables-restore --noflush",
+        );
+        let shared = |nat: &str| nat.matches("-j CNI-HOSTPORT-DNAT\n").count();
+        assert_eq!(shared(&nat(stage)), shared(&before) + 3, "those of IPv4 twice, and the administrator's");
+        let (chain, result) = stage.bridged("c2", &by_iptables(stage, &json!([mapping(8081, 80, "tcp")])));
+        portmap(&chain, &result).add().success();
+        portmap(&chain, &result).del().silent();
+        let after = nat(stage).replacen("-A PREROUTING -i uplink0 -j CNI-HOSTPORT-DNAT\n", "", 1);
+        assert_eq!(after, before, "but for the administrator's");
+    });
+}
+
+#[test]
 fn repeated_add_and_del_are_as_one() {
     in_both_variants(|stage| {
         let list = by_iptables(stage, &web());
