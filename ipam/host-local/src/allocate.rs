@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use cni::{Attachment, Code, Error, IpConfig, Result};
 
 use crate::{
-    lease::{Leases, Owner},
+    lease::{Lookup, Owner},
     plan::PlannedSet,
     range::Range,
 };
@@ -33,7 +33,7 @@ pub fn choose(
     network: &str,
     sets: &[PlannedSet],
     attachment: &Attachment,
-    leases: &Leases,
+    leases: &impl Lookup,
     last_reserved: impl Fn(usize) -> Option<IpAddr>,
 ) -> Result<Vec<Choice>> {
     let choose = |(n, set): (usize, &PlannedSet)| {
@@ -48,7 +48,7 @@ fn choose_one(
     n: usize,
     set: &PlannedSet,
     attachment: &Attachment,
-    leases: &Leases,
+    leases: &impl Lookup,
     last_reserved: Option<IpAddr>,
 ) -> Result<Choice> {
     let (ip, range) = match set.requested {
@@ -67,11 +67,11 @@ fn requested<'a>(
     ip: IpAddr,
     set: &'a PlannedSet,
     attachment: &Attachment,
-    leases: &Leases,
+    leases: &impl Lookup,
 ) -> Result<(IpAddr, &'a Range)> {
     let range = set.ranges.range_of(ip).filter(|_| !leases.is_taken(ip));
     let range = range.ok_or_else(|| taken(ip, set, leases))?;
-    refuse_second(set, attachment, &leases.of(attachment))?;
+    refuse_second(set, attachment, &leases.held_by(&attachment.container_id)?.of(attachment))?;
     Ok((ip, range))
 }
 
@@ -79,12 +79,15 @@ fn requested<'a>(
 fn next<'a>(
     set: &'a PlannedSet,
     attachment: &Attachment,
-    leases: &Leases,
+    leases: &impl Lookup,
     last_reserved: Option<IpAddr>,
 ) -> Result<(IpAddr, &'a Range)> {
-    let held = [leases.of(attachment), leases.of_container(attachment)].concat();
-    refuse_second(set, attachment, &held)?;
-    set.ranges.first_free(last_reserved, &|ip| leases.is_taken(ip)).ok_or_else(|| exhausted(set, leases))
+    let own = leases.held_by(&attachment.container_id)?;
+    refuse_second(set, attachment, &[own.of(attachment), own.of_container(attachment)].concat())?;
+    match set.ranges.first_free(last_reserved, &|block| leases.first_free(block))? {
+        Some(free) => Ok(free),
+        None => Err(exhausted(set, leases.in_use(&set.ranges)?)),
+    }
 }
 
 /// An attachment has one address of each set. A container of an old lease, which names no interface, counts with all
@@ -99,7 +102,7 @@ fn refuse_second(set: &PlannedSet, attachment: &Attachment, held: &[IpAddr]) -> 
     .details(format!("{ip} has been allocated to {container_id}, duplicate allocation is not allowed")))
 }
 
-fn taken(ip: IpAddr, set: &PlannedSet, leases: &Leases) -> Error {
+fn taken(ip: IpAddr, set: &PlannedSet, leases: &impl Lookup) -> Error {
     let whose = match leases.owner(ip) {
         Some(Owner::Attachment(owner)) => format!("container {} has it on {}", owner.container_id, owner.ifname),
         Some(Owner::Container(id)) => format!("container {id} has it"),
@@ -109,8 +112,8 @@ fn taken(ip: IpAddr, set: &PlannedSet, leases: &Leases) -> Error {
         .details(format!("requested IP address {ip} is not available in range set {}", set.ranges))
 }
 
-fn exhausted(set: &PlannedSet, leases: &Leases) -> Error {
-    let (in_use, excluded) = (leases.in_use(&set.ranges), set.ranges.excluded());
+fn exhausted(set: &PlannedSet, in_use: usize) -> Error {
+    let excluded = set.ranges.excluded();
     Error::new(Code::Exhausted, format!("no free address, {in_use} in use, {excluded} excluded"))
         .details(format!("no IP addresses available in range set: {}", set.ranges))
 }

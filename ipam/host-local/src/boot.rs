@@ -64,6 +64,11 @@ impl Boot {
         UNIX_EPOCH + Duration::new(seconds, self.mark)
     }
 
+    /// The UUID.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     fn has_marked(&self, time: SystemTime) -> bool {
         time.duration_since(UNIX_EPOCH).is_ok_and(|since| since.subsec_nanos() == self.mark)
     }

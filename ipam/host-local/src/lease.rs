@@ -5,12 +5,15 @@ use std::{
     net::IpAddr,
 };
 
-use cni::{Attachment, check_container_id};
+use cni::{Attachment, Result, check_container_id};
 
-use crate::range::RangeSet;
+use crate::{block::Block, range::RangeSet};
 
 /// Between the container's ID and the interface's name, since plugins on Windows share the format.
 const SEPARATOR: &str = "\r\n";
+
+/// What finds the leases of nobody, in place of a container's ID. No container has this one.
+pub const NOBODY: &str = "";
 
 /// Whose an address is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,17 @@ impl Owner {
         }
     }
 
+    /// The container's ID, or what stands for it; none of a stranger's.
+    pub fn container_id(&self) -> Option<&str> {
+        match self {
+            Self::Attachment(Attachment { container_id, .. }) | Self::Container(container_id) => {
+                Some(container_id.trim())
+            }
+            Self::Nobody => Some(NOBODY),
+            Self::Stranger => None,
+        }
+    }
+
     /// Whether a garbage collection that leaves `keep` leaves this.
     pub fn stays(&self, keep: &BTreeSet<Attachment>) -> bool {
         match self {
@@ -60,7 +74,27 @@ impl Owner {
     }
 }
 
-/// The leases of a network: the questions that an index would answer.
+/// What is asked about the leases of a network.
+pub trait Lookup {
+    /// The leases of a container, or of [`NOBODY`].
+    fn held_by(&self, container_id: &str) -> Result<Leases>;
+
+    /// Whose `ip` is, if there is a file for it.
+    fn owner(&self, ip: IpAddr) -> Option<Owner>;
+
+    /// The first address of `block` that is not taken.
+    fn first_free(&self, block: Block) -> Result<Option<IpAddr>>;
+
+    /// How many addresses of `ranges` are taken.
+    fn in_use(&self, ranges: &RangeSet) -> Result<usize>;
+
+    /// Whether `ip` cannot be handed out.
+    fn is_taken(&self, ip: IpAddr) -> bool {
+        self.owner(ip).is_some_and(|owner| owner != Owner::Nobody)
+    }
+}
+
+/// Leases, in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Leases(BTreeMap<IpAddr, Owner>);
 
@@ -68,16 +102,6 @@ impl Leases {
     /// All leases with their owners, nobody's included.
     pub fn iter(&self) -> impl Iterator<Item = (IpAddr, &Owner)> {
         self.0.iter().map(|(ip, owner)| (*ip, owner))
-    }
-
-    /// Whether `ip` cannot be handed out.
-    pub fn is_taken(&self, ip: IpAddr) -> bool {
-        self.owner(ip).is_some_and(|owner| *owner != Owner::Nobody)
-    }
-
-    /// Whose `ip` is, if there is a file for it.
-    pub fn owner(&self, ip: IpAddr) -> Option<&Owner> {
-        self.0.get(&ip)
     }
 
     /// The addresses of exactly this attachment.
@@ -93,16 +117,33 @@ impl Leases {
         let is_its = |owner: &Owner| matches!(owner, Owner::Container(own) if own == id);
         self.0.iter().filter(|(_, owner)| is_its(owner)).map(|(ip, _)| *ip).collect()
     }
-
-    /// How many addresses of `ranges` are taken.
-    pub fn in_use(&self, ranges: &RangeSet) -> usize {
-        self.0.iter().filter(|(ip, owner)| **owner != Owner::Nobody && ranges.contains(**ip)).count()
-    }
 }
 
 impl FromIterator<(IpAddr, Owner)> for Leases {
     fn from_iter<I: IntoIterator<Item = (IpAddr, Owner)>>(leases: I) -> Self {
         Self(leases.into_iter().collect())
+    }
+}
+
+/// The leases themselves answer as an index has to: what tests of it compare with, and what those of the choice ask.
+#[cfg(test)]
+impl Lookup for Leases {
+    fn held_by(&self, container_id: &str) -> Result<Leases> {
+        let is_its = |(_, owner): &(IpAddr, &Owner)| owner.container_id() == Some(container_id);
+        Ok(self.iter().filter(is_its).map(|(ip, owner)| (ip, owner.clone())).collect())
+    }
+
+    fn owner(&self, ip: IpAddr) -> Option<Owner> {
+        self.0.get(&ip).cloned()
+    }
+
+    fn first_free(&self, block: Block) -> Result<Option<IpAddr>> {
+        let up = std::iter::successors(Some(block.first), |ip| crate::block::next(*ip));
+        Ok(up.take_while(|ip| *ip <= block.last).find(|ip| !self.is_taken(*ip)))
+    }
+
+    fn in_use(&self, ranges: &RangeSet) -> Result<usize> {
+        Ok(self.iter().filter(|(ip, owner)| **owner != Owner::Nobody && ranges.contains(*ip)).count())
     }
 }
 

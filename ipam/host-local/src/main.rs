@@ -7,7 +7,9 @@ mod block;
 mod boot;
 mod conf;
 mod file;
+mod index;
 mod lease;
+mod ledger;
 mod plan;
 mod range;
 mod resolv_conf;
@@ -21,7 +23,8 @@ use crate::{
     allocate::Choice,
     boot::Boot,
     conf::Conf,
-    lease::{Leases, Owner},
+    lease::{Leases, Lookup, NOBODY},
+    ledger::Ledger,
     plan::Plan,
     store::Store,
 };
@@ -39,33 +42,38 @@ impl Plugin for HostLocal {
         let store = Store::create(&plan.dir)?;
         boot.as_ref().map_or(Ok(()), |boot| boot::reclaim(&store, boot))?;
 
-        let last_reserved = |set| store.last_reserved(set);
-        let choices =
-            allocate::choose(&add.network.name, &plan.sets, &add.attachment, &store.leases()?, last_reserved)?;
+        let ledger = Ledger::new(store, boot.as_ref());
+        let last_reserved = |set| ledger.store().last_reserved(set);
+        let choices = allocate::choose(&add.network.name, &plan.sets, &add.attachment, &ledger, last_reserved)?;
         let modified = boot.map(|boot| boot.mark(SystemTime::now()));
         for choice in &choices {
             push_release(undo, &plan.dir, choice, &add.attachment);
-            store.reserve(choice.ip, &add.attachment, modified)?;
-            store.set_last_reserved(choice.set, Some(choice.ip))?;
+            ledger.reserve(choice.ip, &add.attachment, modified)?;
+            ledger.store().set_last_reserved(choice.set, Some(choice.ip))?;
         }
+        ledger.seal();
         let ips = choices.into_iter().map(|choice| choice.config).collect();
         Ok(Success { interfaces: Vec::new(), ips, routes: plan.routes, dns })
     }
 
     fn del(del: &Del<Conf>) -> Result<()> {
         let Some(store) = Store::open(&plan::lease_dir(&del.network)?)? else { return Ok(()) };
-        let leases = store.leases()?;
+        let ledger = Ledger::new(store, Boot::current().as_ref());
+        let leases = ledger.held_by(&del.attachment.container_id)?;
         let mut own = leases.of(&del.attachment);
         if own.is_empty() {
             own = leases.of_container(&del.attachment);
         }
-        let nobodys = leases.iter().filter(|(_, owner)| **owner == Owner::Nobody).map(|(ip, _)| ip);
-        Error::collect(own.into_iter().chain(nobodys).map(|ip| store.release(ip)))
+        let nobodys = ledger.held_by(NOBODY)?;
+        let own = leases.iter().filter(|(ip, _)| own.contains(ip));
+        let released = Error::collect(own.chain(nobodys.iter()).map(|(ip, owner)| ledger.release(ip, owner)));
+        ledger.seal();
+        released
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {
         let plan = Plan::new(&check.network, "")?;
-        let leases = Store::open(&plan.dir)?.map_or_else(|| Ok(Leases::default()), |store| store.leases())?;
+        let leases = held_in(&plan.dir, &check.attachment)?;
         let held = [leases.of(&check.attachment), leases.of_container(&check.attachment)].concat();
         let of_prev_result = check.network.prev_result.iter().flat_map(|prev| &prev.ips).map(|ip| ip.address.ip());
         for ip in of_prev_result.filter(|ip| plan.sets.iter().any(|set| set.ranges.contains(*ip))) {
@@ -81,9 +89,12 @@ impl Plugin for HostLocal {
 
     fn gc(gc: &Gc<Conf>) -> Result<()> {
         let Some(store) = Store::open(&plan::lease_dir(&gc.network)?)? else { return Ok(()) };
-        let leases = store.leases()?;
+        let ledger = Ledger::new(store, Boot::current().as_ref());
+        let leases = ledger.list()?;
         let garbage = leases.iter().filter(|(_, owner)| !owner.stays(&gc.keep));
-        Error::collect(garbage.map(|(ip, _)| store.release(ip)))
+        let released = Error::collect(garbage.map(|(ip, owner)| ledger.release(ip, owner)));
+        ledger.seal();
+        released
     }
 
     /// A full pool is not an error: runtimes would drain the node, although its containers are fine and the next one
@@ -101,9 +112,23 @@ fn push_release(undo: &mut Undo, dir: &Path, choice: &Choice, attachment: &Attac
     let Choice { set, ip, last_reserved, .. } = *choice;
     undo.push(format!("reserve {ip}"), move || {
         let Some(store) = Store::open_for_undo(&dir)? else { return Ok(()) };
-        store.release_of(ip, &attachment)?;
-        if store.last_reserved(set) == Some(ip) { store.set_last_reserved(set, last_reserved) } else { Ok(()) }
+        let ledger = Ledger::new(store, Boot::current().as_ref());
+        ledger.release_of(ip, &attachment)?;
+        if ledger.store().last_reserved(set) == Some(ip) {
+            ledger.store().set_last_reserved(set, last_reserved)?;
+        }
+        ledger.seal();
+        Ok(())
     });
+}
+
+/// The leases of the attachment's container in a directory, which need not be there.
+fn held_in(dir: &Path, attachment: &Attachment) -> Result<Leases> {
+    let Some(store) = Store::open(dir)? else { return Ok(Leases::default()) };
+    let ledger = Ledger::new(store, Boot::current().as_ref());
+    let held = ledger.held_by(&attachment.container_id)?;
+    ledger.seal();
+    Ok(held)
 }
 
 fn not_leased(what: &str, dir: &Path, attachment: &Attachment) -> Error {

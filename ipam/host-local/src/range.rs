@@ -10,6 +10,9 @@ use crate::{
     conf::RangeConf,
 };
 
+/// Tells the first address of a block that has no lease.
+pub type NextFree<'a> = dyn Fn(Block) -> Result<Option<IpAddr>> + 'a;
+
 /// A run of addresses of one network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {
@@ -79,20 +82,21 @@ impl Range {
         IpNetwork::new(ip, self.subnet.prefix()).ok()
     }
 
-    /// The first address of `part` that may be handed out. A step of the loop passes a lease, the gateway or a whole
-    /// excluded block, never just a number.
-    fn first_free(&self, part: Block, is_taken: &dyn Fn(IpAddr) -> bool) -> Option<IpAddr> {
-        let mut candidate = part.first;
-        while part.contains(candidate) {
-            if let Some(excluded) = self.excluded.around(candidate) {
-                candidate = block::next(excluded.last)?;
-            } else if candidate == self.gateway || is_taken(candidate) {
-                candidate = block::next(candidate)?;
-            } else {
-                return Some(candidate);
-            }
+    /// The first address of `part` that may be handed out. A step of the loop passes the gateway or a whole excluded
+    /// block, never just a number.
+    fn first_free(&self, part: Block, next_free: &NextFree) -> Result<Option<IpAddr>> {
+        let mut rest = part;
+        while rest.first <= rest.last {
+            let Some(candidate) = next_free(rest)? else { break };
+            let passed = match self.excluded.around(candidate) {
+                Some(excluded) => excluded.last,
+                None if candidate == self.gateway => candidate,
+                None => return Ok(Some(candidate)),
+            };
+            let Some(first) = block::next(passed) else { break };
+            rest.first = first;
         }
-        None
+        Ok(None)
     }
 }
 
@@ -158,14 +162,13 @@ impl RangeSet {
 
     /// The first free address behind `last_reserved`, going round once, and its range. Addresses of containers that
     /// have gone are so reused as late as possible.
-    pub fn first_free(
-        &self,
-        last_reserved: Option<IpAddr>,
-        is_taken: &dyn Fn(IpAddr) -> bool,
-    ) -> Option<(IpAddr, &Range)> {
-        self.round(last_reserved)
-            .into_iter()
-            .find_map(|(range, part)| range.first_free(part, is_taken).map(|ip| (ip, range)))
+    pub fn first_free(&self, last_reserved: Option<IpAddr>, next_free: &NextFree) -> Result<Option<(IpAddr, &Range)>> {
+        for (range, part) in self.round(last_reserved) {
+            if let Some(ip) = range.first_free(part, next_free)? {
+                return Ok(Some((ip, range)));
+            }
+        }
+        Ok(None)
     }
 
     /// The parts of the ranges in the order of allocation: from behind `last_reserved` up to and with it, or from the

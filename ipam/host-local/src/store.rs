@@ -91,9 +91,14 @@ impl Store {
         Ok(store)
     }
 
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// All leases. A file that cannot be read counts as a lease of somebody.
     pub fn leases(&self) -> Result<Leases> {
-        Ok(self.addresses()?.into_iter().map(|ip| (ip, self.owner(ip))).collect())
+        Ok(self.addresses()?.into_iter().filter_map(|ip| Some((ip, self.owner(ip)?))).collect())
     }
 
     /// The addresses that have a file.
@@ -107,10 +112,19 @@ impl Store {
         Ok(addresses)
     }
 
-    /// What fails for a moment (the host's memory, a disk's) must not turn an own lease into somebody's, which DEL leaves.
-    fn owner(&self, ip: IpAddr) -> Owner {
+    /// Whose `ip` is, if there is a file for it. What fails for a moment (the host's memory, a disk's) must not turn an own
+    /// lease into somebody's, which DEL leaves.
+    pub fn owner(&self, ip: IpAddr) -> Option<Owner> {
         let path = self.lease(ip);
-        read(&path).or_else(|_| read(&path)).map_or(Owner::Stranger, |content| Owner::parse(&content))
+        let is_absent = |error: &io::Error| error.kind() == ErrorKind::NotFound;
+        match read(&path).or_else(|_| read(&path)) {
+            Ok(content) => Some(Owner::parse(&content)),
+            // A link that leads nowhere is there.
+            Err(error) if is_absent(&error) && fs::symlink_metadata(&path).is_err_and(|error| is_absent(&error)) => {
+                None
+            }
+            Err(_) => Some(Owner::Stranger),
+        }
     }
 
     /// Makes a lease that was last modified at `modified`.
@@ -122,7 +136,7 @@ impl Store {
         let new = self.write_new(lease::content(attachment).as_bytes(), modified)?;
         let mut linked = give_name(&new, &path);
         if linked.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists)
-            && self.owner(ip) == Owner::Nobody
+            && self.owner(ip) == Some(Owner::Nobody)
         {
             remove(&path)?;
             linked = give_name(&new, &path);
@@ -137,12 +151,6 @@ impl Store {
     /// Removes a lease; it may have gone already.
     pub fn release(&self, ip: IpAddr) -> Result<()> {
         remove(&self.lease(ip))
-    }
-
-    /// Removes a lease if it is the attachment's.
-    pub fn release_of(&self, ip: IpAddr, attachment: &Attachment) -> Result<()> {
-        let content = lease::content(attachment);
-        if self.owner(ip) == Owner::parse(content.as_bytes()) { self.release(ip) } else { Ok(()) }
     }
 
     /// When a lease was last modified.

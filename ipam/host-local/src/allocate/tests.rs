@@ -3,7 +3,7 @@ use std::cell::RefCell;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::plan::Plan;
+use crate::{lease::Leases, plan::Plan};
 
 fn plan(ipam: &Value, args: &str) -> Plan {
     let conf = cni::json::decode(&json!({ "ipam": ipam })).unwrap();

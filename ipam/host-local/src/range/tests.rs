@@ -39,7 +39,11 @@ fn set_without(subnet: &str, exclude: &[&str]) -> RangeSet {
 
 fn first_free(set: &RangeSet, last: Option<&str>, taken: &[&str]) -> Option<String> {
     let taken: BTreeSet<IpAddr> = taken.iter().map(|text| ip(text)).collect();
-    set.first_free(last.map(ip), &|ip| taken.contains(&ip)).map(|(ip, _)| ip.to_string())
+    let next_free = |block: Block| {
+        let up = iter::successors(Some(block.first), |ip| block::next(*ip));
+        Ok(up.take_while(|ip| *ip <= block.last).find(|ip| !taken.contains(ip)))
+    };
+    set.first_free(last.map(ip), &next_free).unwrap().map(|(ip, _)| ip.to_string())
 }
 
 #[test]
