@@ -99,7 +99,7 @@ of_containers() {
     for table in iptables ip6tables iptables-legacy ip6tables-legacy; do
         $table-save 2>/dev/null | grep -E ' id: |CNI-(DN-)?[0-9a-f]{16}|10\.8[0-9]\.|fd00:|2001:db8:4860:'
     done
-    find /var/lib/cni /run/cni /run/mooring -type f 2>/dev/null | grep -vE '/(lock|last_reserved_ip\.[0-9]+|\.boot_id)$'
+    find /var/lib/cni /run/cni /run/mooring -type f 2>/dev/null | grep -vE '/(lock|last_reserved_ip\.[0-9]+|\.boot_id|\.[^/]*\.index)$'
     find /run/netns -mindepth 1 ! -name outside
 }
 

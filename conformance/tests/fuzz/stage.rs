@@ -216,7 +216,10 @@ fn find_leases(dir: &Path, found: &mut BTreeSet<String>) {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         if path.is_dir() {
             find_leases(&path, found);
-        } else if name != "lock" && name != ".boot_id" && !name.starts_with("last_reserved_ip.") {
+        } else if !["lock", ".boot_id"].contains(&&*name)
+            && !name.starts_with("last_reserved_ip.")
+            && !name.ends_with(".index")
+        {
             let content = fs::read(&path).unwrap_or_default();
             found.insert(format!("file {}: {}", path.display(), content.escape_ascii()));
         }

@@ -133,7 +133,7 @@ impl Stage {
     /// `route_localnet` there. Our own plugins take them back, which the crash sweep sees to.
     pub fn snapshot(&self) -> Snapshot {
         let dir = self.dir();
-        self.sandbox.snapshot(&[&dir, "/var/lib/cni".as_ref()]).without(&["last_reserved_ip", "conf/nbr"])
+        self.sandbox.snapshot(&[&dir, "/var/lib/cni".as_ref()]).without(&["last_reserved_ip", ".index: ", "conf/nbr"])
     }
 
     /// A snapshot after a container has come and gone: what is made once and stays (a bridge, tables) is there.

@@ -42,6 +42,11 @@ impl Host {
         Self { data: TempDir::new().unwrap(), binary: ours() }
     }
 
+    /// One whose files are in this directory.
+    pub fn within(dir: &Path) -> Self {
+        Self { data: TempDir::new_in(dir).unwrap(), binary: ours() }
+    }
+
     /// The same host, with another binary.
     pub fn with(self, binary: PathBuf) -> Self {
         Self { binary, ..self }

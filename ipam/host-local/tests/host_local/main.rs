@@ -16,6 +16,7 @@ mod crash;
 mod del;
 mod gc;
 mod host;
+mod interleaved;
 mod odd;
 mod parallel;
 mod reference;

@@ -17,7 +17,7 @@ use crate::host::{Host, finish, ours};
 const REFERENCE: &str = "/usr/lib/cni/host-local";
 
 /// The reference plugin; where there is none, a line on stderr names the test that was skipped.
-fn reference() -> Option<PathBuf> {
+pub fn reference() -> Option<PathBuf> {
     let path = Path::new(REFERENCE);
     if path.exists() {
         return Some(path.to_owned());

@@ -63,9 +63,9 @@ impl Stage {
         outside
     }
 
-    /// What is on the host, and the leases; without what host-local remembers of the last one.
+    /// What is on the host, and the leases; without what host-local remembers of the last one, and its index.
     pub fn snapshot(&self) -> Snapshot {
-        self.sandbox.snapshot(&[&self.leases()]).without(&["last_reserved_ip"])
+        self.sandbox.snapshot(&[&self.leases()]).without(&["last_reserved_ip", ".index: "])
     }
 
     /// The links of the host that are ports of the bridge.

@@ -154,9 +154,9 @@ impl Stage {
         attached
     }
 
-    /// What is on the host, and the leases; without what host-local remembers of the last one.
+    /// What is on the host, and the leases; without what host-local remembers of the last one, and its index.
     pub fn snapshot(&self) -> Snapshot {
-        self.sandbox.snapshot(&[&self.sandbox.dir().join("leases")]).without(&["last_reserved_ip"])
+        self.sandbox.snapshot(&[&self.sandbox.dir().join("leases")]).without(&["last_reserved_ip", ".index: "])
     }
 
     /// The elements of our tables that contain `text`.

@@ -91,9 +91,9 @@ impl Stage {
         (chain, result)
     }
 
-    /// What is on the host, and the leases; without what host-local remembers of the last one.
+    /// What is on the host, and the leases; without what host-local remembers of the last one, and its index.
     pub fn snapshot(&self) -> Snapshot {
-        self.sandbox.snapshot(&[&self.sandbox.dir().join("leases")]).without(&["last_reserved_ip"])
+        self.sandbox.snapshot(&[&self.sandbox.dir().join("leases")]).without(&["last_reserved_ip", ".index: "])
     }
 
     /// The snapshot of a host on which such an attachment has been and gone, which leaves bridges and base chains.

@@ -83,7 +83,7 @@ pub fn run(stage: &Stage, baseline: &Baseline, plan: Plan, id: &str) -> Result<O
 
 /// What the host holds, the settings of a neighbour's links included: they are this plugin's to take back.
 fn host(stage: &Stage) -> Snapshot {
-    stage.sandbox.snapshot(&[&stage.dir(), "/var/lib/cni".as_ref()]).without(&["last_reserved_ip"])
+    stage.sandbox.snapshot(&[&stage.dir(), "/var/lib/cni".as_ref()]).without(&["last_reserved_ip", ".index: "])
 }
 
 /// Removes a container, with the host's ends of its links: the kernel takes its time for those of a namespace that goes.
