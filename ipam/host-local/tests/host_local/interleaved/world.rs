@@ -149,18 +149,11 @@ impl World {
             Step::RemoveAll => {
                 let _ = fs::remove_dir_all(self.host.dir());
             }
-            Step::Backup => self.copy(&self.networks(), &self.backup()),
-            Step::Restore if self.backup().exists() => self.copy(&self.backup(), &self.networks()),
+            Step::Backup => copy(&self.networks(), &self.backup()),
+            Step::Restore if self.backup().exists() => copy(&self.backup(), &self.networks()),
             _ => {}
         }
         self.model.leases = leases(&self.host);
-    }
-
-    /// Copies a directory over another one, with all times.
-    fn copy(&self, from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        let copied = process::Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
-        assert!(copied.success());
     }
 
     fn damage(&self, damage: &Damage) {
@@ -195,6 +188,13 @@ impl World {
     fn index(&self) -> PathBuf {
         self.host.dir().with_file_name(".net.index")
     }
+}
+
+/// Copies a directory over another one, with all times.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    let copied = process::Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
+    assert!(copied.success());
 }
 
 fn content(container: Container) -> String {

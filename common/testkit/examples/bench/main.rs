@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bench NAME=DIR[:BACKEND]... [--containers N] [--rounds N]
+//! bench --host-local NAME=DIR...
 //! ```
 //!
 //! BACKEND is what a directory's plugins change the firewall by when they are told to: `iptables` or `nftables`. The same
@@ -13,6 +14,8 @@
     clippy::indexing_slicing,
     reason = "a measuring program reports by panics and on stdout"
 )]
+
+mod host_local;
 
 use std::{
     env,
@@ -47,14 +50,20 @@ struct Contender {
 
 fn main() {
     let (mut contenders, mut containers, mut rounds) = (Vec::new(), 100, 2);
+    let mut only_host_local = false;
     let mut args = env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut number = || args.next().and_then(|n| n.parse().ok()).expect("a number behind the option");
         match arg.as_str() {
             "--containers" => containers = number(),
             "--rounds" => rounds = number(),
+            "--host-local" => only_host_local = true,
             _ => contenders.push(contender(&arg)),
         }
+    }
+    if only_host_local {
+        let contenders: Vec<_> = contenders.into_iter().map(|one| (one.name, one.dir)).collect();
+        return host_local::compare(&contenders);
     }
     for _ in 0..rounds {
         for contender in &mut contenders {
