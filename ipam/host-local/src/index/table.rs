@@ -109,9 +109,10 @@ impl Table {
             }
             return Ok(());
         }
-        let pages = self.pages.iter().enumerate();
-        let all: Vec<u8> =
-            pages.flat_map(|(number, page)| page.iter().flat_map(move |page| page.encode(number, self.salt))).collect();
+        let mut all = Vec::with_capacity(self.pages.len() * PAGE);
+        for (number, page) in self.pages.iter().enumerate() {
+            all.extend(page.as_ref().map(|page| page.encode(number, self.salt)).unwrap_or_default());
+        }
         file.write_all_at(&all, position(0))?;
         file.set_len(position(self.pages.len()))
     }

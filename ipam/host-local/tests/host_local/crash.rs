@@ -17,7 +17,7 @@ fn conf(host: &Host) -> Value {
 }
 
 /// Whether strace can trace here; where it cannot, a line on stderr names the test that was skipped.
-fn can_trace() -> bool {
+pub fn can_trace() -> bool {
     let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
     let works = traced.is_ok_and(|status| status.success());
     assert!(works || env::var_os("CI").is_none_or(|ci| ci != "true"), "CI lacks strace");
@@ -36,9 +36,14 @@ fn strace(options: &[&str]) -> Command {
 
 /// How often a call makes each system call.
 fn system_calls(host: &Host, command: &str) -> BTreeMap<String, usize> {
+    system_calls_of(host, command, "c1", &conf(host))
+}
+
+/// The same, of a call for container `id` with this configuration.
+pub fn system_calls_of(host: &Host, command: &str, id: &str, conf: &Value) -> BTreeMap<String, usize> {
     let log = host.dir().with_file_name("strace");
     fs::create_dir_all(log.parent().unwrap()).unwrap();
-    let output = host.call_through(strace(&["-o", log.to_str().unwrap()]), command, "c1", &conf(host)).run();
+    let output = host.call_through(strace(&["-o", log.to_str().unwrap()]), command, id, conf).run();
     assert!(output.success, "{}", output.stdout);
     let mut calls = BTreeMap::new();
     for line in fs::read_to_string(log).unwrap().lines() {

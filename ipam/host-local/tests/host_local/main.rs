@@ -14,6 +14,7 @@ mod boot;
 mod check;
 mod crash;
 mod del;
+mod flat;
 mod gc;
 mod host;
 mod interleaved;
