@@ -106,7 +106,7 @@ fn taken(ip: IpAddr, set: &PlannedSet, leases: &impl Lookup) -> Error {
     let whose = match leases.owner(ip) {
         Some(Owner::Attachment(owner)) => format!("container {} has it on {}", owner.container_id, owner.ifname),
         Some(Owner::Container(id)) => format!("container {id} has it"),
-        Some(Owner::Nobody | Owner::Stranger) | None => "it is taken".to_owned(),
+        Some(Owner::Nobody | Owner::Stranger | Owner::Unread) | None => "it is taken".to_owned(),
     };
     Error::new(Code::InUse, format!("requested address {ip} is not available: {whose}"))
         .details(format!("requested IP address {ip} is not available in range set {}", set.ranges))

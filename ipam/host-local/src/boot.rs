@@ -22,7 +22,7 @@ use std::{
 
 use cni::{Error, Result};
 
-use crate::{lease::Owner, store::Store};
+use crate::store::Store;
 
 /// Where the kernel tells a random UUID that it makes anew on every boot (random(4)).
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -90,7 +90,7 @@ pub fn reclaim(store: &Store, current: &Boot) -> Result<()> {
         return Ok(());
     }
     let leases = store.leases()?;
-    for (ip, _) in leases.iter().filter(|(_, owner)| **owner != Owner::Stranger) {
+    for (ip, _) in leases.iter().filter(|(_, owner)| owner.container_id().is_some()) {
         settle(store, ip, recorded.as_ref(), current)?;
     }
     store.set_boot_record(&current.record())

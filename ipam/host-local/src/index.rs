@@ -28,10 +28,7 @@ mod place;
 mod table;
 mod taken;
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::net::{IpAddr, Ipv6Addr};
 
 use self::{mark::Marked, page::Record, table::Table};
 pub use self::{page::Corrupt, place::Place};
@@ -51,6 +48,8 @@ pub struct Index {
     marked: Option<Marked>,
     /// Leases have come or gone since, by our own hand.
     changed: bool,
+    /// It knows the owners of all leases: none could not be read. Else it serves this call alone.
+    whole: bool,
 }
 
 impl Index {
@@ -68,9 +67,11 @@ impl Index {
 
     fn of_leases(leases: &Leases, marked: Option<Marked>, salt: u64) -> Result<Self, Corrupt> {
         // A record each, and one for 64 neighbours at best.
-        let mut index = Self { table: Table::new(leases.iter().count(), salt), leases: 0, marked, changed: false };
+        let table = Table::new(leases.iter().count(), salt);
+        let mut index = Self { table, leases: 0, marked, changed: false, whole: true };
         for (ip, owner) in leases.iter() {
             index.insert(ip, owner)?;
+            index.whole &= *owner != Owner::Unread;
         }
         index.changed = false;
         Ok(index)
@@ -129,9 +130,7 @@ fn record(ip: IpAddr, owner: &Owner) -> Option<Record> {
 }
 
 fn key(container_id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    container_id.trim().hash(&mut hasher);
-    hasher.finish()
+    page::hash(&[container_id.trim().as_bytes()])
 }
 
 /// IPv4 addresses as they are mapped into IPv6. No lease has such a name: `::ffff:10.0.0.1` is one of 10.0.0.1.
@@ -144,7 +143,7 @@ fn number(ip: IpAddr) -> u128 {
 
 fn ip(number: u128) -> IpAddr {
     let ip = Ipv6Addr::from_bits(number);
-    ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), |ip: Ipv4Addr| IpAddr::V4(ip))
+    ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4)
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub enum Owner {
     Nobody,
     /// Of somebody whose writing we do not understand. It is taken, and not ours to free.
     Stranger,
+    /// Somebody's, but the file could not be read this time. The same, until it can be.
+    Unread,
 }
 
 /// The content of a lease file.
@@ -59,7 +61,7 @@ impl Owner {
                 Some(container_id.trim())
             }
             Self::Nobody => Some(NOBODY),
-            Self::Stranger => None,
+            Self::Stranger | Self::Unread => None,
         }
     }
 
@@ -69,7 +71,7 @@ impl Owner {
             Self::Attachment(attachment) => keep.contains(attachment),
             Self::Container(id) => keep.iter().any(|attachment| attachment.container_id == *id),
             Self::Nobody => false,
-            Self::Stranger => true,
+            Self::Stranger | Self::Unread => true,
         }
     }
 }

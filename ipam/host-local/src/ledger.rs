@@ -16,7 +16,7 @@ use crate::{
     store::Store,
 };
 
-/// The locked directory with its index.
+/// The locked directory with its index. When it is dropped, it leaves an index that the next call can believe.
 #[derive(Debug)]
 pub struct Ledger {
     store: Store,
@@ -69,13 +69,6 @@ impl Ledger {
         if self.store.owner(ip).as_ref() == Some(&owner) { self.release(ip, &owner) } else { Ok(()) }
     }
 
-    /// Leaves an index that the next call can believe. That it cannot be written is no failure of a command.
-    pub fn seal(self) {
-        if let (Some(place), Some(index)) = (&self.place, self.index.into_inner()) {
-            place.seal(index).unwrap_or_else(|error| log::info!("write index of leases: {error}"));
-        }
-    }
-
     /// Has the index follow what was done. If that has failed, nobody knows what there is.
     fn update(&self, done: Result<()>, follow: impl FnOnce(&mut Index) -> Result<(), Corrupt>) -> Result<()> {
         let mut index = self.index.borrow_mut();
@@ -123,6 +116,16 @@ impl Lookup for Ledger {
 
     fn in_use(&self, ranges: &RangeSet) -> Result<usize> {
         self.ask(|index| index.in_use(ranges), |_| true)
+    }
+}
+
+impl Drop for Ledger {
+    /// Also behind a refusal, so that the next call need not read all files again. The lock is released after this. That the
+    /// index cannot be written is no failure of a command.
+    fn drop(&mut self) {
+        if let (Some(place), Some(index)) = (&self.place, self.index.take()) {
+            place.seal(index).unwrap_or_else(|error| log::info!("write index of leases: {error}"));
+        }
     }
 }
 

@@ -51,7 +51,6 @@ impl Plugin for HostLocal {
             ledger.reserve(choice.ip, &add.attachment, modified)?;
             ledger.store().set_last_reserved(choice.set, Some(choice.ip))?;
         }
-        ledger.seal();
         let ips = choices.into_iter().map(|choice| choice.config).collect();
         Ok(Success { interfaces: Vec::new(), ips, routes: plan.routes, dns })
     }
@@ -66,9 +65,7 @@ impl Plugin for HostLocal {
         }
         let nobodys = ledger.held_by(NOBODY)?;
         let own = leases.iter().filter(|(ip, _)| own.contains(ip));
-        let released = Error::collect(own.chain(nobodys.iter()).map(|(ip, owner)| ledger.release(ip, owner)));
-        ledger.seal();
-        released
+        Error::collect(own.chain(nobodys.iter()).map(|(ip, owner)| ledger.release(ip, owner)))
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {
@@ -92,9 +89,7 @@ impl Plugin for HostLocal {
         let ledger = Ledger::new(store, Boot::current().as_ref());
         let leases = ledger.list()?;
         let garbage = leases.iter().filter(|(_, owner)| !owner.stays(&gc.keep));
-        let released = Error::collect(garbage.map(|(ip, owner)| ledger.release(ip, owner)));
-        ledger.seal();
-        released
+        Error::collect(garbage.map(|(ip, owner)| ledger.release(ip, owner)))
     }
 
     /// A full pool is not an error: runtimes would drain the node, although its containers are fine and the next one
@@ -117,7 +112,6 @@ fn push_release(undo: &mut Undo, dir: &Path, choice: &Choice, attachment: &Attac
         if ledger.store().last_reserved(set) == Some(ip) {
             ledger.store().set_last_reserved(set, last_reserved)?;
         }
-        ledger.seal();
         Ok(())
     });
 }
@@ -126,9 +120,7 @@ fn push_release(undo: &mut Undo, dir: &Path, choice: &Choice, attachment: &Attac
 fn held_in(dir: &Path, attachment: &Attachment) -> Result<Leases> {
     let Some(store) = Store::open(dir)? else { return Ok(Leases::default()) };
     let ledger = Ledger::new(store, Boot::current().as_ref());
-    let held = ledger.held_by(&attachment.container_id)?;
-    ledger.seal();
-    Ok(held)
+    ledger.held_by(&attachment.container_id)
 }
 
 fn not_leased(what: &str, dir: &Path, attachment: &Attachment) -> Error {

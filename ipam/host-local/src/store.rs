@@ -27,6 +27,7 @@ use std::{
 
 use cni::{Attachment, Code, Error, Result};
 use fs2::FileExt;
+use nix::errno::Errno;
 
 use crate::{
     file,
@@ -117,14 +118,18 @@ impl Store {
     pub fn owner(&self, ip: IpAddr) -> Option<Owner> {
         let path = self.lease(ip);
         let is_absent = |error: &io::Error| error.kind() == ErrorKind::NotFound;
-        match read(&path).or_else(|_| read(&path)) {
-            Ok(content) => Some(Owner::parse(&content)),
-            // A link that leads nowhere is there.
-            Err(error) if is_absent(&error) && fs::symlink_metadata(&path).is_err_and(|error| is_absent(&error)) => {
-                None
-            }
-            Err(_) => Some(Owner::Stranger),
+        let error = match read(&path).or_else(|_| read(&path)) {
+            Ok(content) => return Some(Owner::parse(&content)),
+            Err(error) => error,
+        };
+        if is_absent(&error) && fs::symlink_metadata(&path).is_err_and(|error| is_absent(&error)) {
+            return None;
         }
+        // A link that leads nowhere or in a circle, and what is no file, stays what it is.
+        let is_odd = is_absent(&error)
+            || error.kind() == ErrorKind::InvalidInput
+            || error.raw_os_error() == Some(Errno::ELOOP as i32);
+        Some(if is_odd { Owner::Stranger } else { Owner::Unread })
     }
 
     /// Makes a lease that was last modified at `modified`.

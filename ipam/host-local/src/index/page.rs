@@ -94,11 +94,16 @@ fn u64_of(bytes: &[u8]) -> Result<(u64, &[u8]), Corrupt> {
     Ok((u64::from_le_bytes(*number), rest))
 }
 
-/// The standard library's hash may become another one with a new compiler: then no old index is believed, once.
 fn checksum(body: &[u8], number: usize, salt: u64) -> u64 {
+    hash(&[&salt.to_le_bytes(), &number.to_le_bytes(), body])
+}
+
+/// The one hash of keys and pages. The standard library's may become another one with a new compiler: then no old page has
+/// its checksum any more, and the index is made anew.
+pub fn hash(parts: &[&[u8]]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write_u64(salt);
-    hasher.write_usize(number);
-    hasher.write(body);
+    for part in parts {
+        hasher.write(part);
+    }
     hasher.finish()
 }

@@ -44,7 +44,7 @@ impl Place {
         let rest = header.strip_prefix(self.described(&marked, &table).as_bytes())?;
         let leases = rest.strip_prefix(b"leases ")?.split(|byte| *byte == b'\n').next()?;
         let leases = std::str::from_utf8(leases).ok()?.parse().ok()?;
-        let index = Index { table, leases, marked: Some(marked), changed: false };
+        let index = Index { table, leases, marked: Some(marked), changed: false, whole: true };
         (header == *self.header(&marked, &index)).then_some(index)
     }
 
@@ -63,7 +63,7 @@ impl Place {
     ///
     /// The header is blank meanwhile. Whatever fails leaves it so: then the next call makes the index anew.
     pub fn seal(&self, mut index: Index) -> io::Result<()> {
-        if index.table.is_in_file() && !index.changed {
+        if !index.whole || (index.table.is_in_file() && !index.changed) {
             return Ok(());
         }
         if index.leases == 0 {

@@ -6,8 +6,7 @@
 //! 8192    page 1 ...
 //! ```
 //!
-//! There are two to the power of something pages. A page that gets too full doubles the table, which is made anew in memory
-//! and written whole.
+//! A page that gets too full doubles their number: the table is made anew in memory and written whole.
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
@@ -28,8 +27,7 @@ pub struct Table {
 impl Table {
     /// An empty one in memory, with room for so many records.
     pub fn new(records: usize, salt: u64) -> Self {
-        let pages = (records / ROOMY + 1).next_power_of_two();
-        Self { file: None, pages: vec![Some(Page::default()); pages], salt }
+        Self { file: None, pages: vec![Some(Page::default()); records / ROOMY + 1], salt }
     }
 
     /// The one in this file, behind its header. Salt tells one index's pages from another's.
@@ -39,7 +37,7 @@ impl Table {
     pub fn open(file: File, salt: u64) -> Result<Self, Corrupt> {
         let length = file.metadata().map_err(|_| Corrupt)?.len();
         let pages = usize::try_from(length / PAGE as u64).ok().and_then(|pages| pages.checked_sub(1));
-        let pages = pages.filter(|pages| pages.is_power_of_two() && length % PAGE as u64 == 0).ok_or(Corrupt)?;
+        let pages = pages.filter(|pages| *pages > 0 && length % PAGE as u64 == 0).ok_or(Corrupt)?;
         Ok(Self { file: Some(file), pages: vec![None; pages], salt })
     }
 
@@ -87,7 +85,7 @@ impl Table {
         while self.pages.iter().flatten().any(|page| page.records.len() > FITS) {
             let records = self.records()?;
             let pages = self.pages.len() * 2;
-            if pages > 16 + records.len() {
+            if pages > 16 + records.len() / 8 {
                 return Err(Corrupt);
             }
             let mut wider = Self { file: None, pages: vec![Some(Page::default()); pages], salt: self.salt };

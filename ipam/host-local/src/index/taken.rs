@@ -2,10 +2,8 @@
 //! above that another. Only words with a bit are kept, so that a lease in the middle of a /64 costs one record, and a
 //! search passes 64, 4,096 or 262,144 taken addresses in a step.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use crate::index::{
-    page::{Corrupt, Record},
+    page::{Corrupt, Record, hash},
     table::Table,
 };
 
@@ -29,9 +27,7 @@ fn bit(level: u32, address: u128) -> u64 {
 /// The record of a word. The lowest bits of where it begins are free: they tell the level.
 fn record(level: u32, address: u128, taken: u64) -> Record {
     let address = begin(level, address) | u128::from(level);
-    let mut hasher = DefaultHasher::new();
-    address.hash(&mut hasher);
-    Record { key: hasher.finish(), address, taken }
+    Record { key: hash(&[&address.to_le_bytes()]), address, taken }
 }
 
 fn word(table: &mut Table, level: u32, address: u128) -> Result<u64, Corrupt> {

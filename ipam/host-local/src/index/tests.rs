@@ -1,5 +1,6 @@
 use std::{
     fs::{self, File},
+    net::Ipv4Addr,
     os::unix::fs::FileExt,
     path::PathBuf,
 };

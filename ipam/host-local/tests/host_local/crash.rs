@@ -172,6 +172,31 @@ fn del_releases_a_lease_that_cannot_be_read_at_once() {
 }
 
 #[test]
+fn lease_that_another_call_could_not_read_is_released() {
+    if !can_trace() {
+        return;
+    }
+    let prepare = |host: &Host| {
+        host.add("c1", &conf(host));
+        // From here on the index has to be made anew.
+        host.put("10.1.2.99", "c99\r\neth0");
+    };
+    let counted = Host::new();
+    prepare(&counted);
+    let opens = system_calls(&counted, "DEL")["openat"];
+    for n in 1..=opens {
+        let host = Host::new();
+        prepare(&host);
+        // However often it tries.
+        let inject = format!("inject=openat:error=ENOMEM:when={n}..{}", n + 1);
+        let trace = strace(&["-o", "/dev/null", "-e", "trace=all", "-e", &inject]);
+        host.call_through(trace, "DEL", "c2", &conf(&host)).run();
+        host.del("c1", &conf(&host));
+        assert_eq!(host.leases().into_keys().collect::<Vec<_>>(), ["10.1.2.99"], "{inject}");
+    }
+}
+
+#[test]
 fn file_system_without_links_will_do() {
     if !can_trace() {
         return;
