@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use testkit::Plugin;
 
-use crate::{median, percentile, timed};
+use crate::{median, percentile, run};
 
 /// How many leases there are before.
 const LEASES: [u32; 4] = [0, 1_000, 10_000, 60_000];
@@ -81,11 +81,7 @@ fn measure(bin_dir: &str, leases: u32) -> Row {
     let data = Data::with(leases);
     let call = |command: &str, id: &str| {
         let plugin = Plugin::new(format!("{bin_dir}/host-local")).command(command).container(id).ifname("eth0");
-        let plugin = plugin.netns("/run/netns/bench").stdin(data.conf());
-        timed(|| {
-            let output = plugin.run();
-            assert!(output.status.success(), "{output}");
-        })
+        run(&plugin.netns("/run/netns/bench").stdin(data.conf())).0
     };
     let first = call("DEL", "unknown");
     let add = repeated(CALLS, |n| call("ADD", &format!("c{n}")));
