@@ -8,6 +8,8 @@
 //! .new                 ours: a file on its way to one of the names above
 //! ```
 //!
+//! These files are the truth. Where to look among them is told by an index beside the directory: see `ledger`.
+//!
 //! The reference reads every file of the directory and compares its content with `<id>\r\n<interface>` and `<id>`. Ours
 //! tolerate that: the record of the boot has a space, which no ID has, and a `.new` that a crash has left is at most
 //! released together with the lease that it was going to be. Every command that takes the lock removes it.
