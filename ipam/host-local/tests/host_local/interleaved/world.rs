@@ -75,8 +75,12 @@ impl World {
         let owner = content(container);
         let before = self.model.leases.clone();
         let last = fs::read_to_string(self.host.path("last_reserved_ip.0")).ok().and_then(|text| text.parse().ok());
+        // The reference's CHECK is content with any file, be it out of the range or on its way to its name.
+        let has = match whose {
+            Whose::Ours => self.model.has(&owner),
+            Whose::Reference => self.host.leases().values().any(|content| *content == owner),
+        };
         let output = self.run(whose, command, &id, kill);
-        let has = self.model.has(&owner);
         let answer = match command {
             Command::Add => Some(self.model.add(whose, &owner, last)),
             Command::Del => {
