@@ -1,9 +1,9 @@
 //! Running another plugin on our behalf (spec: section 4, "Plugin delegation").
 
 use std::{
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
-    process::{Child, Command as Process, Output, Stdio},
+    process::{Child, Command as Process, ExitStatus, Stdio},
     sync::Arc,
     thread,
     time::Duration,
@@ -64,8 +64,11 @@ impl Delegate {
         let executable = self.find()?;
         let io = |error: io::Error| Error::new(Code::Io, format!("run {}: {error}", executable.display()));
         let mut child = start(&executable, command).map_err(io)?;
-        let output = converse(&mut child, &self.request).and_then(|()| child.wait_with_output()).map_err(io)?;
-        if output.status.success() { Ok(output.stdout) } else { Err(self.failure(&output)) }
+        let answer = converse(&mut child, &self.request);
+        // Whatever has failed: it must not go on behind the back of the DEL that undoes this.
+        let status = child.wait().map_err(io)?;
+        let stdout = answer.map_err(io)?;
+        if status.success() { Ok(stdout) } else { Err(self.failure(status, &stdout)) }
     }
 
     fn find(&self) -> Result<PathBuf> {
@@ -86,7 +89,7 @@ impl Delegate {
     }
 
     /// The delegate's own error, with its code, or what can be said without one.
-    fn failure(&self, output: &Output) -> Error {
+    fn failure(&self, status: ExitStatus, stdout: &[u8]) -> Error {
         #[derive(Deserialize)]
         struct Printed {
             code: u32,
@@ -95,22 +98,20 @@ impl Delegate {
             #[serde(default)]
             details: Option<String>,
         }
-        let printed =
-            serde_json::from_slice(&output.stdout).ok().and_then(|value| json::decode::<Printed>(&value).ok());
+        let printed = serde_json::from_slice(stdout).ok().and_then(|value| json::decode::<Printed>(&value).ok());
         match printed {
             // An error has a code above 0 and says something; without, nobody could tell what it is.
             Some(Printed { code: code @ 1.., msg, details }) if !msg.trim().is_empty() => {
                 Error::new(Code::Other(code), msg).details(details.unwrap_or_default())
             }
-            _ if output.stdout.is_empty() => Error::new(
-                Code::Internal,
-                format!("plugin \"{}\" failed with no error message: {}", self.plugin, output.status),
-            ),
+            _ if stdout.is_empty() => {
+                Error::new(Code::Internal, format!("plugin \"{}\" failed with no error message: {status}", self.plugin))
+            }
             _ => Error::new(
                 Code::Internal,
-                format!("plugin \"{}\" failed but its error could not be decoded: {}", self.plugin, output.status),
+                format!("plugin \"{}\" failed but its error could not be decoded: {status}", self.plugin),
             )
-            .details(String::from_utf8_lossy(&output.stdout)),
+            .details(String::from_utf8_lossy(stdout)),
         }
     }
 }
@@ -128,19 +129,25 @@ fn start(executable: &Path, command: Command) -> io::Result<Child> {
     process.spawn()
 }
 
-/// Hands over the request. A delegate may exit without having read it.
-fn converse(child: &mut Child, request: &Arc<[u8]>) -> io::Result<()> {
-    let Some(mut stdin) = child.stdin.take() else { return Ok(()) };
-    if request.len() > PIPE_CAPACITY {
-        // It might fill its standard output before it has read all: write beside the reading.
-        let request = Arc::clone(request);
-        thread::spawn(move || stdin.write_all(&request));
-        return Ok(());
+/// Hands over the request and hears the answer out. A delegate may exit without having read the request. When this returns it can
+/// neither read nor write any more.
+fn converse(child: &mut Child, request: &Arc<[u8]>) -> io::Result<Vec<u8>> {
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    if let Some(mut stdin) = stdin {
+        if request.len() > PIPE_CAPACITY {
+            // It might fill its standard output before it has read all: write beside the reading.
+            let request = Arc::clone(request);
+            thread::spawn(move || stdin.write_all(&request));
+        } else {
+            stdin.write_all(request).or_else(|error| match error.kind() {
+                io::ErrorKind::BrokenPipe => Ok(()),
+                _ => Err(error),
+            })?;
+        }
     }
-    match stdin.write_all(request) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
+    let mut answer = Vec::new();
+    stdout.map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut answer))?;
+    Ok(answer)
 }
 
 #[cfg(test)]

@@ -218,7 +218,7 @@ fn find_leases(dir: &Path, found: &mut BTreeSet<String>) {
             find_leases(&path, found);
         } else if !["lock", ".boot_id"].contains(&&*name)
             && !name.starts_with("last_reserved_ip.")
-            && !name.ends_with(".index")
+            && path.extension().is_none_or(|extension| extension != "index")
         {
             let content = fs::read(&path).unwrap_or_default();
             found.insert(format!("file {}: {}", path.display(), content.escape_ascii()));
