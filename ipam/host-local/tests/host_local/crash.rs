@@ -151,24 +151,29 @@ fn del_killed_anywhere_is_completed_by_the_next() {
     });
 }
 
+/// Runs a DEL of `container` once for each file that it opens, on a host of its own: that open fails, and `more` behind it.
+fn with_failing_opens(container: &str, more: usize, prepare: impl Fn(&Host), verify: impl Fn(&Host, bool, &str)) {
+    let counted = Host::new();
+    prepare(&counted);
+    for n in 1..=system_calls(&counted, "DEL")["openat"] {
+        let host = Host::new();
+        prepare(&host);
+        let inject = format!("inject=openat:error=ENOMEM:when={n}..{}", n + more);
+        let trace = strace(&["-o", "/dev/null", "-e", "trace=all", "-e", &inject]);
+        let done = host.call_through(trace, "DEL", container, &conf(&host)).run().success;
+        verify(&host, done, &inject);
+    }
+}
+
 #[test]
 fn del_releases_a_lease_that_cannot_be_read_at_once() {
     if !can_trace() {
         return;
     }
     let prepare = |host: &Host| drop(host.add("c1", &conf(host)));
-    let counted = Host::new();
-    prepare(&counted);
-    let opens = system_calls(&counted, "DEL")["openat"];
-    for n in 1..=opens {
-        let host = Host::new();
-        prepare(&host);
-        let inject = format!("inject=openat:error=ENOMEM:when={n}");
-        let trace = strace(&["-o", "/dev/null", "-e", "trace=all", "-e", &inject]);
-        if host.call_through(trace, "DEL", "c1", &conf(&host)).run().success {
-            assert_eq!(host.leases().len(), 0, "{inject}");
-        }
-    }
+    with_failing_opens("c1", 0, prepare, |host, done, inject| {
+        assert!(!done || host.leases().is_empty(), "{inject}");
+    });
 }
 
 #[test]
@@ -181,19 +186,11 @@ fn lease_that_another_call_could_not_read_is_released() {
         // From here on the index has to be made anew.
         host.put("10.1.2.99", "c99\r\neth0");
     };
-    let counted = Host::new();
-    prepare(&counted);
-    let opens = system_calls(&counted, "DEL")["openat"];
-    for n in 1..=opens {
-        let host = Host::new();
-        prepare(&host);
-        // However often it tries.
-        let inject = format!("inject=openat:error=ENOMEM:when={n}..{}", n + 1);
-        let trace = strace(&["-o", "/dev/null", "-e", "trace=all", "-e", &inject]);
-        host.call_through(trace, "DEL", "c2", &conf(&host)).run();
-        host.del("c1", &conf(&host));
+    // It tries twice.
+    with_failing_opens("c2", 1, prepare, |host, _, inject| {
+        host.del("c1", &conf(host));
         assert_eq!(host.leases().into_keys().collect::<Vec<_>>(), ["10.1.2.99"], "{inject}");
-    }
+    });
 }
 
 #[test]
