@@ -56,3 +56,35 @@ fn add_killed_anywhere_is_undone_by_del() {
 fn del_killed_anywhere_is_completed_by_the_next() {
     sweep("DEL", 5);
 }
+
+/// The delegate has given an address by then, or is about to.
+#[test]
+fn add_that_cannot_read_something_is_undone_by_itself() {
+    if !require(STRACE) {
+        return;
+    }
+    let stage = Stage::new();
+    let warm_up = stage.sandbox.netns("warm-up");
+    attach(&everything(&stage), &warm_up).del();
+    let container = stage.sandbox.netns("c1");
+    let attachment = Attachment::new(everything(&stage), &container);
+    let before = stage.snapshot();
+    let mut refusals = 0;
+    // More than there are.
+    for n in 1..=40 {
+        // The plugin's own, without those of the delegate.
+        let inject = format!("inject=read:error=EIO:when={n}");
+        let run = attachment.call("ADD").under(["strace", "-qq", "-o", "/dev/null", "-e", &inject]).run();
+        match run.status.code() {
+            Some(0) => attachment.del().silent(),
+            // The loader could not read a library.
+            Some(127) => {}
+            _ => {
+                assert_ne!(run.failure()["code"], 999, "{inject}");
+                refusals += 1;
+            }
+        }
+        assert_same(&before, &stage.snapshot());
+    }
+    assert!(refusals > 1, "{refusals}");
+}
