@@ -240,7 +240,12 @@ enum Found {
 
 /// Whether the call may remove this, or change it.
 fn may_change(case: &Littered, name: &OsStr, thing: &Found) -> bool {
-    let bookkeeping = name == "lock" || name == ".boot_id" || name == ".new" || name.as_bytes().starts_with(b"last_");
+    // The index lies beside the directory, and so inside it where that is a link to where it lies.
+    let bookkeeping = name == "lock"
+        || name == ".boot_id"
+        || name == ".new"
+        || name == ".net.index"
+        || name.as_bytes().starts_with(b"last_");
     // Links count as what they lead to, which is not looked at here.
     if bookkeeping || *thing == Found::Link {
         return true;
