@@ -64,6 +64,7 @@ mod error;
 pub mod expr;
 mod key;
 mod model;
+mod parting;
 mod socket;
 mod userdata;
 mod value;

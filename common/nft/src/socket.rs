@@ -13,6 +13,7 @@ use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 
 use crate::batch::Plan;
 use crate::error::{Error, Result};
+use crate::parting;
 use crate::wire::Message;
 use crate::wire::attr::Attrs;
 
@@ -147,6 +148,13 @@ pub(crate) struct Socket {
 impl std::fmt::Debug for Socket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Socket").field("sequence", &self.sequence).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Where that cannot be, such as beyond a limit of descriptors, the close waits.
+        let _ = parting::leave(&self.inner);
     }
 }
 

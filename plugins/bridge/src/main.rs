@@ -9,12 +9,7 @@ mod reference;
 mod spoof;
 mod vlan;
 
-use std::{
-    net::IpAddr,
-    process::ExitCode,
-    thread::{self, ScopedJoinHandle},
-    time::Duration,
-};
+use std::{net::IpAddr, process::ExitCode, time::Duration};
 
 use attach::{
     Owner, container, kernel, ready,
@@ -176,25 +171,13 @@ fn subnets(ips: &[IpConfig]) -> Vec<IpNetwork> {
     ips.iter().filter(|ip| !is_local(ip)).map(|ip| ip.address).collect()
 }
 
-/// Removes links and rules, and what only they needed. The kernel takes some 15 ms for a link as for a rule: they wait at
-/// the same time. What is shared comes last: of two attachments that end together, the later one sees that no port is left.
-fn remove(
-    host: &mut Rtnl,
-    ports: &[Link],
-    bridge: &str,
-    release_rules: impl FnOnce() -> Result<()> + Send,
-) -> Result<()> {
+/// Removes links and rules, and what only they needed. What is shared comes last: of two attachments that end together, the
+/// later one sees that no port is left.
+fn remove(host: &mut Rtnl, ports: &[Link], bridge: &str, release_rules: impl FnOnce() -> Result<()>) -> Result<()> {
+    let rules = release_rules();
     let going: Vec<LinkIndex> = ports.iter().map(|port| port.index).collect();
-    let (links, rules) = thread::scope(|scope| {
-        let rules = scope.spawn(release_rules);
-        let links: Vec<Result<()>> = going.iter().map(|port| host.del_link(*port).map_err(kernel)).collect();
-        (links, outcome(rules))
-    });
+    let links: Vec<Result<()>> = going.iter().map(|port| host.del_link(*port).map_err(kernel)).collect();
     Error::collect(links.into_iter().chain([rules, masquerade::release_unused(bridge, &going)]))
-}
-
-fn outcome(step: ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
-    step.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Whether an error says that a network namespace has gone: its mount point too, or only that is left, or there is another
