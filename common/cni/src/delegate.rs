@@ -41,12 +41,9 @@ impl Delegate {
         &self.plugin
     }
 
-    /// ADD. The caller pushes [`Delegate::del`] on its undo log *before*: also a delegate that fails is owed a DEL.
-    pub fn add(&self) -> Result<Success> {
-        let stdout = self.run(Command::Add)?;
-        let document: Value = serde_json::from_slice(&stdout)
-            .map_err(|error| Error::new(Code::Decode, format!("decode result of \"{}\": {error}", self.plugin)))?;
-        wire::decode(&document, self.version).map_err(|error| error.context(format!("\"{}\"", self.plugin)))
+    /// Starts it for ADD, so that it has come to reading its request when [`Started::add`] sends that.
+    pub fn start(&self) -> Result<Started> {
+        self.start_for(Command::Add)
     }
 
     /// DEL.
@@ -59,16 +56,15 @@ impl Delegate {
         self.run(command).map(drop)
     }
 
-    /// Runs the delegate; its standard error is ours.
     fn run(&self, command: Command) -> Result<Vec<u8>> {
+        self.start_for(command)?.answer()
+    }
+
+    /// Starts the delegate; its standard error is ours.
+    fn start_for(&self, command: Command) -> Result<Started> {
         let executable = self.find()?;
-        let io = |error: io::Error| Error::new(Code::Io, format!("run {}: {error}", executable.display()));
-        let mut child = start(&executable, command).map_err(io)?;
-        let answer = converse(&mut child, &self.request);
-        // Whatever has failed: it must not go on behind the back of the DEL that undoes this.
-        let status = child.wait().map_err(io)?;
-        let stdout = answer.map_err(io)?;
-        if status.success() { Ok(stdout) } else { Err(self.failure(status, &stdout)) }
+        let child = spawn(&executable, command).map_err(|error| not_run(&executable, &error))?;
+        Ok(Started { delegate: self.clone(), executable, child, is_asked: false })
     }
 
     fn find(&self) -> Result<PathBuf> {
@@ -116,8 +112,59 @@ impl Delegate {
     }
 }
 
+/// A delegate that has been started and has no request yet.
+///
+/// One that is not asked gets none, and has nothing to do.
+#[derive(Debug)]
+pub struct Started {
+    delegate: Delegate,
+    executable: PathBuf,
+    child: Child,
+    is_asked: bool,
+}
+
+impl Started {
+    /// ADD. The caller pushes [`Delegate::del`] on its undo log *before*: also a delegate that fails is owed a DEL.
+    pub fn add(self) -> Result<Success> {
+        let Delegate { plugin, version, .. } = self.delegate.clone();
+        let stdout = self.answer()?;
+        let document: Value = serde_json::from_slice(&stdout)
+            .map_err(|error| Error::new(Code::Decode, format!("decode result of \"{plugin}\": {error}")))?;
+        wire::decode(&document, version).map_err(|error| error.context(format!("\"{plugin}\"")))
+    }
+
+    /// What it prints when it is asked.
+    fn answer(mut self) -> Result<Vec<u8>> {
+        self.is_asked = true;
+        let answer = converse(&mut self.child, &self.delegate.request);
+        // Whatever has failed: it must not go on behind the back of the DEL that undoes this.
+        let status = self.child.wait().map_err(|error| not_run(&self.executable, &error))?;
+        let stdout = answer.map_err(|error| not_run(&self.executable, &error))?;
+        if status.success() { Ok(stdout) } else { Err(self.delegate.failure(status, &stdout)) }
+    }
+}
+
+impl Drop for Started {
+    /// The ADD has failed before the delegate was asked. If it has done something nevertheless, it is owed a DEL.
+    fn drop(&mut self) {
+        if self.is_asked {
+            return;
+        }
+        drop((self.child.stdin.take(), self.child.stdout.take()));
+        if self.child.wait().is_ok_and(|status| status.success())
+            && let Err(error) = self.delegate.del()
+        {
+            log::warn!("undo ADD of \"{}\": {error}", self.delegate.plugin);
+        }
+    }
+}
+
+fn not_run(executable: &Path, error: &io::Error) -> Error {
+    Error::new(Code::Io, format!("run {}: {error}", executable.display()))
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place where a process is started: the specification demands it")]
-fn start(executable: &Path, command: Command) -> io::Result<Child> {
+fn spawn(executable: &Path, command: Command) -> io::Result<Child> {
     let mut process = Process::new(executable);
     process.env("CNI_COMMAND", command.as_str()).stdin(Stdio::piped()).stdout(Stdio::piped());
     for _ in 1..BUSY_TRIES {
@@ -158,14 +205,15 @@ mod tests {
 
     use super::*;
 
+    const REQUEST: &str = r#"{"name": "n",  "odd": 12345678901234567890}"#;
+
     fn delegate(script: &str) -> (tempfile::TempDir, Delegate) {
         let dir = tempfile::tempdir().unwrap();
         let executable = dir.path().join("stub");
         fs::write(&executable, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&executable, fs::Permissions::from_mode(0o755)).unwrap();
         let path = format!("/nonexistent:{}", dir.path().display());
-        let request = br#"{"name": "n",  "odd": 12345678901234567890}"#.as_slice();
-        (dir, Delegate::new("stub".into(), path, request.into(), Version::V1_0_0))
+        (dir, Delegate::new("stub".into(), path, REQUEST.as_bytes().into(), Version::V1_0_0))
     }
 
     #[test]
@@ -180,7 +228,20 @@ mod tests {
     #[test]
     fn result_without_a_version_has_the_requests() {
         let (_dir, delegate) = delegate(r#"echo '{"ips":[{"address":"10.0.0.2/24"}]}'"#);
-        assert_eq!(delegate.add().unwrap().ips.len(), 1);
+        assert_eq!(delegate.start().unwrap().add().unwrap().ips.len(), 1);
+    }
+
+    #[test]
+    fn delegate_that_is_not_asked_is_waited_for_and_undone_only_if_it_did_something() {
+        let note = r#"echo "$CNI_COMMAND $(cat)" >> "$(dirname "$0")/calls""#;
+        for (script, calls) in [
+            (format!("{note}; exit 1"), "ADD \n".to_owned()),
+            (format!("{note}; exit 0"), format!("ADD \nDEL {REQUEST}\n")),
+        ] {
+            let (dir, delegate) = delegate(&script);
+            drop(delegate.start().unwrap());
+            assert_eq!(fs::read_to_string(dir.path().join("calls")).unwrap(), calls);
+        }
     }
 
     #[test]

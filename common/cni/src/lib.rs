@@ -23,7 +23,7 @@ mod version;
 pub mod wire;
 
 pub use address::{parse_cidr, parse_ip};
-pub use delegate::Delegate;
+pub use delegate::{Delegate, Started};
 pub use error::{Code, Error, Result};
 pub use ident::{Attachment, check_container_id, check_ifname, check_network_name};
 pub use plugin::{Add, Check, Del, Gc, Network, Plugin, Status};

@@ -16,7 +16,9 @@ use attach::{
     verify::{self, failed},
     veth,
 };
-use cni::{Add, Check, Code, Del, Error, Gc, IpConfig, Network, Plugin, Result, Status, Success, Undo, wire};
+use cni::{
+    Add, Check, Code, Del, Delegate, Error, Gc, IpConfig, Network, Plugin, Result, Started, Status, Success, Undo, wire,
+};
 use ipnetwork::IpNetwork;
 use net::{Errno, Link, LinkIndex, Netns, Rtnl, here};
 
@@ -41,6 +43,7 @@ impl Plugin for Bridge {
         let plan = Plan::new(&add.network.conf, &add.args, add.network.ipam.is_some())?;
         let netns = Netns::open(&add.netns).map_err(kernel)?;
         let owner = Owner::new(&add.network.name, &add.attachment);
+        let delegate = add.network.ipam.as_ref().map(Delegate::start).transpose()?;
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
 
         masquerade::prepare(&plan, undo)?;
@@ -49,7 +52,7 @@ impl Plugin for Bridge {
         let port = veth::add(&mut host, &owner, &pair, undo)?;
         link::pin_address(&mut host, &bridge)?;
         link::set_port(&mut host, &port, &plan)?;
-        let lease = lease(&add.network, &plan, undo)?;
+        let lease = lease(&add.network, delegate, &plan, undo)?;
         let wanted = container::Wanted {
             ips: &lease.ips,
             routes: &lease.routes,
@@ -136,13 +139,12 @@ impl Plugin for Bridge {
 }
 
 /// What the delegate hands out, completed as the configuration asks. Without a delegate there is only the link.
-fn lease(network: &Network<Conf>, plan: &Plan, undo: &mut Undo) -> Result<Success> {
-    let Some(ipam) = &network.ipam else {
+fn lease(network: &Network<Conf>, delegate: Option<Started>, plan: &Plan, undo: &mut Undo) -> Result<Success> {
+    let (Some(ipam), Some(delegate)) = (network.ipam.clone(), delegate) else {
         return Ok(Success { dns: plan.dns.clone(), ..Success::default() });
     };
-    let release = ipam.clone();
-    undo.push(format!("ADD of \"{}\"", ipam.plugin()), move || release.del());
-    let mut lease = plan.complete(ipam.add()?)?;
+    undo.push(format!("ADD of \"{}\"", ipam.plugin()), move || ipam.del());
+    let mut lease = plan.complete(delegate.add()?)?;
     wire::check_expressible(!lease.ips.is_empty(), network.version)?;
     for ip in &mut lease.ips {
         ip.interface = Some(link::CONTAINER);
