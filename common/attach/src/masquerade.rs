@@ -22,8 +22,8 @@ const GROUPS_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(224, 0, 0, 0), 4);
 const GROUPS_V6: (Ipv6Addr, u8) = (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8);
 
 /// Makes sure that `subnets` behind `link` are masqueraded.
-pub fn ensure(subnets: &[IpNetwork], link: &str) -> Result<()> {
-    homes().ensure(&mut Nft::open().map_err(firewall)?, subnets, link)
+pub fn ensure(nft: &mut Nft, subnets: &[IpNetwork], link: &str) -> Result<()> {
+    homes().ensure(nft, subnets, link)
 }
 
 /// Whether `subnets` behind `link` are masqueraded.

@@ -46,7 +46,7 @@ impl Plugin for Bridge {
         let delegate = add.network.ipam.as_ref().map(Delegate::start).transpose()?;
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
 
-        masquerade::prepare(&plan, undo)?;
+        let masquerade = masquerade::prepare(&plan, undo)?;
         let bridge = link::ensure_bridge(&mut host, &plan)?;
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;
@@ -65,7 +65,7 @@ impl Plugin for Bridge {
         }
         let routes = interface.configure(&wanted)?;
         let gateway = gateway::ensure(&mut host, &bridge, &plan, &lease.ips)?;
-        masquerade::ensure(&plan, &owner, &subnets(&lease.ips), undo)?;
+        masquerade.ensure(&plan, &owner, &subnets(&lease.ips), undo)?;
         if plan.up {
             ready::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
             gateway::await_ready(&mut host, gateway.as_ref(), &lease.ips)?;

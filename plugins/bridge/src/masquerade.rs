@@ -18,18 +18,27 @@ use crate::{
     reference,
 };
 
-/// Refuses before anything is made what [`ensure`] could not do, and takes back what that will make for all ports of the bridge,
-/// once there is none left: so this is to be undone behind the port.
-pub fn prepare(plan: &Plan, undo: &mut Undo) -> Result<()> {
-    match plan.masquerade.map(resolved).transpose()? {
-        Some(Backend::Iptables) => return require_programs(),
-        Some(Backend::Any | Backend::Nftables) => {
-            let bridge = plan.bridge.clone();
-            undo.push("masquerade", move || masquerade::release_unused(&bridge, &[]));
-        }
-        None => {}
-    }
-    Ok(())
+/// Who is to masquerade an attachment's subnets, and can.
+#[derive(Debug)]
+pub enum Masquerade {
+    Nobody,
+    Nftables(Nft),
+    Iptables,
+}
+
+/// Refuses before anything is made what [`Masquerade::ensure`] could not do, and takes back what that will make for all ports of
+/// the bridge, once there is none left: so this is to be undone behind the port.
+pub fn prepare(plan: &Plan, undo: &mut Undo) -> Result<Masquerade> {
+    let nft = match plan.masquerade {
+        None => return Ok(Masquerade::Nobody),
+        Some(Backend::Nftables) => Some(Nft::open().map_err(firewall)?),
+        Some(Backend::Any) => open_for_removal()?,
+        Some(Backend::Iptables) => None,
+    };
+    let Some(nft) = nft else { return require_programs().map(|()| Masquerade::Iptables) };
+    let bridge = plan.bridge.clone();
+    undo.push("masquerade", move || masquerade::release_unused(&bridge, &[]));
+    Ok(Masquerade::Nftables(nft))
 }
 
 fn require_programs() -> Result<()> {
@@ -42,15 +51,19 @@ fn require_programs() -> Result<()> {
     ))
 }
 
-/// Masquerades what leaves `subnets`, which are written with the container's addresses.
-pub fn ensure(plan: &Plan, owner: &Owner, subnets: &[IpNetwork], undo: &mut Undo) -> Result<()> {
-    let Some(backend) = plan.masquerade else { return Ok(()) };
-    if resolved(backend)? == Backend::Nftables {
-        return masquerade::ensure(subnets, &plan.gateway_link());
+impl Masquerade {
+    /// Masquerades what leaves `subnets`, which are written with the container's addresses.
+    pub fn ensure(self, plan: &Plan, owner: &Owner, subnets: &[IpNetwork], undo: &mut Undo) -> Result<()> {
+        match self {
+            Self::Nobody => Ok(()),
+            Self::Nftables(mut nft) => masquerade::ensure(&mut nft, subnets, &plan.gateway_link()),
+            Self::Iptables => {
+                let (chain, addresses) = (MasqueradeChain::new(owner), subnets.to_vec());
+                undo.push("masquerade", move || chain.release(&addresses));
+                MasqueradeChain::new(owner).ensure(subnets)
+            }
+        }
     }
-    let (chain, addresses) = (MasqueradeChain::new(owner), subnets.to_vec());
-    undo.push("masquerade", move || chain.release(&addresses));
-    MasqueradeChain::new(owner).ensure(subnets)
 }
 
 /// Whether that is so. What the reference plugin made counts, whichever its backend was.
