@@ -13,6 +13,8 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
+use crate::{Code, Error};
+
 /// Reads a JSON document as Go does.
 pub(crate) fn parse(bytes: &[u8]) -> serde_json::Result<Value> {
     serde_json::from_slice(bytes).or_else(|error| serde_json::from_slice(&tamed(bytes)).map_err(|_| error))
@@ -66,6 +68,15 @@ fn number(text: &[u8]) -> (usize, Option<Vec<u8>>) {
 /// Reads `value` as a `T`.
 pub fn decode<T: DeserializeOwned>(value: &Value) -> Result<T, Misfit> {
     T::deserialize(Loose(value))
+}
+
+/// Reads the section `key` of a network configuration, of which `value` is all.
+///
+/// # Errors
+/// Code 6 for a value of the wrong type, with the path of its key.
+pub fn section<T: DeserializeOwned>(key: &str, value: &Value) -> crate::Result<T> {
+    decode(value)
+        .map_err(|misfit| Error::new(Code::Decode, format!("decode network configuration \"{key}\": {misfit}")))
 }
 
 /// The value of `key` in `object`, in any case; the exact spelling goes before others, a later key before an earlier.

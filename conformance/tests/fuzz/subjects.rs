@@ -54,6 +54,21 @@ pub fn host_local(dir: &Path) -> Subject {
     Subject { conf, host: "", container: "", is_slow: false }
 }
 
+pub fn r#static(_: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "static", "ipam": {
+            "type": "static",
+            "addresses": [{ "address": "10.88.0.2/24", "gateway": "10.88.0.1" }, { "address": "fd88::2/64", "gateway": "fd88::1" }],
+            "routes": [{ "dst": "0.0.0.0/0" }, { "dst": "10.7.0.0/16", "gw": "10.88.0.1", "mtu": 1300, "table": 100 }],
+            "dns": { "nameservers": ["10.88.0.1"], "domain": "example.com", "search": ["example.com"], "options": ["ndots:1"] }
+        },
+        "args": { "cni": { "ips": ["10.88.0.9"] } },
+        "runtimeConfig": { "ips": ["fd88::9", "10.88.0.9/24"] },
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: "", container: "", is_slow: false }
+}
+
 pub fn loopback(_: &Path) -> Subject {
     let conf = json!({ "cniVersion": "1.1.0", "name": "net", "type": "loopback" });
     Subject { conf, host: "", container: "", is_slow: false }

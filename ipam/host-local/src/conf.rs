@@ -1,7 +1,7 @@
 //! The shape of the configuration: no defaults, no checks. Those are [`crate::plan`]'s.
 
 use cni::{Code, Error, Result, Route, json};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The parts of a request that concern us, not yet looked into: a DEL has to work with ranges that ADD would refuse.
@@ -84,17 +84,17 @@ impl Conf {
             return Err(Error::invalid("\"ipam\" is missing, an object with \"ranges\" or \"subnet\" is needed")
                 .details("IPAM config missing 'ipam' key"));
         }
-        decode("ipam", &self.ipam)
+        json::section("ipam", &self.ipam)
     }
 
     /// `args`.
     pub fn args(&self) -> Result<Args> {
-        decode("args", &self.args)
+        json::section("args", &self.args)
     }
 
     /// `runtimeConfig`.
     pub fn runtime_config(&self) -> Result<RuntimeConfig> {
-        decode("runtimeConfig", &self.runtime_config)
+        json::section("runtimeConfig", &self.runtime_config)
     }
 
     /// `ipam.dataDir`, all that DEL and GC need. Code 6 if it is no text.
@@ -108,11 +108,6 @@ impl Conf {
             )),
         }
     }
-}
-
-fn decode<T: DeserializeOwned>(key: &str, value: &Value) -> Result<T> {
-    json::decode(value)
-        .map_err(|misfit| Error::new(Code::Decode, format!("decode network configuration \"{key}\": {misfit}")))
 }
 
 #[cfg(test)]
