@@ -40,10 +40,11 @@ struct Line<'a> {
 
 type Done = Result<(), Box<dyn Error>>;
 
-/// Draws a topic that has charted calls, if any of them was measured, into `NAME.svg` of a directory.
+/// Draws those charted calls of a topic that were measured, if any, into `NAME.svg` of a directory.
 pub fn draw(topic: &Topic, series: &[Series], dir: &Path) -> Done {
-    let panels: Vec<_> = topic.charted.iter().map(|call| (*call, lines(&of_call(series, topic.name, call)))).collect();
-    if panels.iter().all(|(_, lines)| lines.is_empty()) {
+    let panels = topic.charted.iter().map(|call| (*call, lines(&of_call(series, topic.name, call))));
+    let panels: Vec<_> = panels.filter(|(_, lines)| !lines.is_empty()).collect();
+    if panels.is_empty() {
         return Ok(());
     }
     let path = dir.join(format!("{}.svg", topic.name));
@@ -83,8 +84,8 @@ fn panel(area: &DrawingArea<SVGBackend<'_>, Shift>, topic: &Topic, call: &str, l
         .configure_mesh()
         .x_desc(parameter)
         .y_desc(format!("{call}, ms (median)"))
-        .x_label_formatter(&|x| thousands(*x))
-        .y_label_formatter(&ToString::to_string)
+        .x_label_formatter(&|x| label(*x))
+        .y_label_formatter(&|y| label(*y))
         .x_labels(7)
         .label_style((FONT, 12))
         .axis_desc_style((FONT, 13))
@@ -116,10 +117,13 @@ fn decades(values: impl Iterator<Item = f64>) -> Range<f64> {
     10_f64.powf(low.log10().floor())..10_f64.powf(high.log10().ceil() + 1.0)
 }
 
-fn thousands(x: f64) -> String {
-    let digits = format!("{x:.0}");
-    let (head, tail) = digits.split_at(digits.len().saturating_sub(3));
-    if head.is_empty() { tail.to_owned() } else { format!("{head},{tail}") }
+/// A number of an axis, with a separator from 1,000 to 999,999.
+fn label(number: f64) -> String {
+    let digits = if number < 1.0 { number.to_string() } else { format!("{number:.0}") };
+    match digits.len() {
+        4..=6 if number >= 1e3 => format!("{},{}", &digits[..digits.len() - 3], &digits[digits.len() - 3..]),
+        _ => digits,
+    }
 }
 
 #[cfg(test)]
@@ -156,7 +160,7 @@ mod tests {
 
     #[test]
     fn numbers_on_the_axis_have_separators() {
-        assert_eq!([0.0, 100.0, 60_000.0].map(thousands), ["0", "100", "60,000"]);
+        assert_eq!([0.0, 0.01, 100.0, 60_000.0].map(label), ["0", "0.01", "100", "60,000"]);
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::path::Path;
 use testkit::{Plugin, Sandbox};
 
 use crate::{
-    Contender, Setup,
     call::{attach, detach, timed},
     floor::Floor,
     host::{Network, containers, on_own_host},
     series::{Parameter, Series, Topic},
+    setup::{Contender, Setup},
 };
 
 /// How much of a time is the program's start.

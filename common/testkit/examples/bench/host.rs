@@ -1,12 +1,22 @@
-//! The host that a contender gets for itself, and the network that it attaches containers to.
+//! The machine, the host on it that a contender gets for itself, and the network that it attaches containers to.
 
-use std::{ops::Range, panic, path::Path, thread, time::Duration};
+use std::{fs, ops::Range, panic, path::Path, thread, time::Duration};
 
 use serde_json::{Value, json};
 use testkit::{Chain, Sandbox, TestNs};
 
 /// The kernel takes namespaces down behind the back of who has removed them: what comes next must not run beside that.
 const REST: Duration = Duration::from_secs(1);
+
+/// The version of the kernel.
+pub fn kernel() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+}
+
+/// How many processors there are.
+pub fn cpus() -> usize {
+    thread::available_parallelism().map_or(0, usize::from)
+}
 
 /// Runs `measure` on a host of its own, which ends with it.
 pub fn on_own_host<T: Send>(measure: impl FnOnce(&Sandbox) -> T + Send) -> T {

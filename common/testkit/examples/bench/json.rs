@@ -1,22 +1,22 @@
 //! All series as one JSON document, for programs. Units are in the keys.
 
-use std::{fs, thread};
-
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Contender,
     call::about,
+    host::{cpus, kernel},
     series::{Numbers, Series},
+    setup::{Contender, Setup},
     targets::Target,
 };
 
 /// The whole run.
-pub fn document(contenders: &[Contender], series: &[Series], targets: &[Target]) -> Value {
-    let contenders: Vec<Value> = contenders.iter().map(contender).collect();
+pub fn document(setup: &Setup, series: &[Series], targets: &[Target]) -> Value {
+    let contenders: Vec<Value> = setup.contenders.iter().map(contender).collect();
     json!({
-        "kernel": fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),
-        "cpus": thread::available_parallelism().map_or(0, usize::from),
+        "kernel": kernel(),
+        "cpus": cpus(),
+        "reference": setup.reference,
         "contenders": contenders,
         "targets": targets.iter().map(target).collect::<Vec<_>>(),
         "series": series.iter().map(one).collect::<Vec<_>>(),
@@ -28,7 +28,7 @@ fn contender(contender: &Contender) -> Value {
 }
 
 fn target(target: &Target) -> Value {
-    json!({"target": target.what, "wanted": target.wanted.to_string(), "measured": target.measured, "met": target.is_met()})
+    json!({"target": target.what, "wanted": target.wanted.to_string(), "measured": rounded(target.measured), "met": target.is_met()})
 }
 
 fn one(series: &Series) -> Value {
@@ -55,9 +55,12 @@ fn one(series: &Series) -> Value {
 fn summary(series: &Series, numbers: &Numbers) -> Map<String, Value> {
     let unit = series.unit.name().replace(' ', "_");
     let figures = [("p50", numbers.median()), ("p99", numbers.percentile(99)), ("mean", numbers.mean())];
-    let rounded = |number: f64| json!((number * 1e4).round() / 1e4);
-    let figures = figures.into_iter().map(|(name, number)| (format!("{name}_{unit}"), rounded(number)));
+    let figures = figures.into_iter().map(|(name, number)| (format!("{name}_{unit}"), json!(rounded(number))));
     [("n".to_owned(), json!(numbers.count()))].into_iter().chain(figures).collect()
+}
+
+fn rounded(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use testkit::Plugin;
 
 use crate::{
-    Contender, Setup,
     call::timed,
     series::{Parameter, Series, Topic},
+    setup::{Contender, Setup},
 };
 
 /// The topic.

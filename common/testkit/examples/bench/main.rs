@@ -1,7 +1,7 @@
 //! What `scripts/bench` runs: plugins of several directories in turn, each on a host of its own.
 //!
 //! ```text
-//! bench --floor FILE [--json FILE] [--charts DIR] [--containers N] ... NAME=DIR... [SCENARIO]...
+//! bench --reference TEXT --floor FILE [--json FILE] [--charts DIR] [--containers N] ... NAME=DIR... [SCENARIO]...
 //! ```
 //!
 //! The first directory is ours; the last one is what the others are compared with. A scenario gives series, and they
@@ -31,7 +31,8 @@ mod workers;
 use std::{env, error::Error, fs, process::ExitCode};
 
 use series::{Series, Topic};
-use setup::{Contender, Setup};
+use setup::Setup;
+use targets::Target;
 
 /// The name of Debian's plugins among contenders: the targets are about them.
 const REFERENCE: &str = "reference";
@@ -60,17 +61,18 @@ fn main() -> ExitCode {
 
 fn bench() -> Result<(), Box<dyn Error>> {
     let setup = Setup::parse(env::args().skip(1))?;
+    println!("Linux {}, {} processors; the reference is {}\n", host::kernel(), host::cpus(), setup.reference);
     let mut series = Vec::new();
     for (name, measure) in SCENARIOS {
         if setup.scenarios.is_empty() || setup.scenarios.iter().any(|wanted| wanted == name) {
             let measured = measure(&setup);
             for topic in topics(&measured) {
-                println!("{}", table::table(topic, &measured));
+                println!("{}", table::of(topic, &measured));
             }
             series.extend(measured);
         }
     }
-    let targets = targets::targets(&setup.contenders[0].name, &series);
+    let targets = targets::of(&setup.contenders[0].name, &series);
     if !targets.is_empty() {
         println!("{}", targets::report(&targets));
     }
@@ -78,13 +80,14 @@ fn bench() -> Result<(), Box<dyn Error>> {
     write_files(&setup, &series, &targets)
 }
 
-fn write_files(setup: &Setup, series: &[Series], targets: &[targets::Target]) -> Result<(), Box<dyn Error>> {
+fn write_files(setup: &Setup, series: &[Series], targets: &[Target]) -> Result<(), Box<dyn Error>> {
     if let Some(dir) = &setup.charts {
         fs::create_dir_all(dir)?;
         topics(series).iter().try_for_each(|topic| chart::draw(topic, series, dir))?;
     }
     if let Some(file) = &setup.json {
-        let document = json::document(&setup.contenders, series, targets);
+        file.parent().map_or(Ok(()), fs::create_dir_all)?;
+        let document = json::document(setup, series, targets);
         fs::write(file, format!("{document:#}\n"))?;
     }
     Ok(())

@@ -18,6 +18,8 @@ pub struct Contender {
 pub struct Setup {
     /// Ours first, and last the one that the others are compared with.
     pub contenders: Vec<Contender>,
+    /// What the reference is, where its plugins do not say it themselves.
+    pub reference: String,
     /// The program of the kernel floor.
     pub floor: PathBuf,
     /// Where the numbers go.
@@ -46,6 +48,7 @@ impl Setup {
     pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut setup = Self {
             contenders: Vec::new(),
+            reference: String::new(),
             floor: PathBuf::new(),
             json: None,
             charts: None,
@@ -62,6 +65,7 @@ impl Setup {
             let name = arg.clone();
             let mut value = || args.next().ok_or_else(|| format!("{name} needs a value"));
             match arg.as_str() {
+                "--reference" => setup.reference = value()?,
                 "--floor" => setup.floor = value()?.into(),
                 "--json" => setup.json = Some(value()?.into()),
                 "--charts" => setup.charts = Some(value()?.into()),

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    Setup,
     series::{Series, Topic, Unit},
+    setup::Setup,
 };
 
 /// The topic.

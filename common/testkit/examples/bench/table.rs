@@ -8,14 +8,15 @@ use crate::{
 };
 
 /// The table of a topic. The last contender of a call is the one that the others are compared with.
-pub fn table(topic: &Topic, series: &[Series]) -> String {
+pub fn of(topic: &Topic, series: &[Series]) -> String {
     let mut calls: Vec<&str> = Vec::new();
     for one in series.iter().filter(|one| one.topic.name == topic.name) {
         if !calls.contains(&one.call.as_str()) {
             calls.push(&one.call);
         }
     }
-    let mut text = format!("{}\n{}", topic.title, line(["", "", "n", "median", "99 %", "last", "x better", "x floor"]));
+    let mut text =
+        format!("{}\n{}", topic.title, line(["", "", "n", "median", "99 %", "when full", "x better", "x floor"]));
     for call in calls {
         let rows = of_call(series, topic.name, call);
         for condition in conditions(&rows) {
@@ -136,7 +137,7 @@ mod tests {
 
     /// The words of each line below the heading.
     fn words(topic: &Topic, series: &[Series]) -> Vec<String> {
-        table(topic, series).lines().skip(2).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+        of(topic, series).lines().skip(2).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Target {
 }
 
 /// The targets that were measured: `ours` against the reference.
-pub fn targets(ours: &str, series: &[Series]) -> Vec<Target> {
+pub fn of(ours: &str, series: &[Series]) -> Vec<Target> {
     let run = Run { ours, series };
     [run.containers(), run.leases(), run.workers(), run.ports(), run.size()].into_iter().flatten().collect()
 }
@@ -184,12 +184,12 @@ mod tests {
 
     fn measured(series: &[Series]) -> Vec<(bool, u32)> {
         let rounded = |target: &Target| format!("{:.0}", target.measured * 10.0).parse().unwrap();
-        targets("mooring", series).iter().map(|target| (target.is_met(), rounded(target))).collect()
+        of("mooring", series).iter().map(|target| (target.is_met(), rounded(target))).collect()
     }
 
     #[test]
     fn nothing_measured_is_no_target() {
-        assert!(targets("mooring", &[]).is_empty());
+        assert!(of("mooring", &[]).is_empty());
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
         let add = |contender, took| series(0, contender, "ADD", &[(0, took), (99, took)]);
         let run = [add("mooring", 5.0), add(FLOOR, 2.0), add(REFERENCE, 90.0)];
         assert_eq!(measured(&run), [(true, 180), (true, 25)]);
-        assert!(targets("mooring", &run)[0].what.contains("100 containers"), "{:?}", targets("mooring", &run)[0]);
+        assert!(of("mooring", &run)[0].what.contains("100 containers"), "{:?}", of("mooring", &run)[0]);
         let slow = [add("mooring", 9.0), add(FLOOR, 2.0), add(REFERENCE, 90.0)];
         assert_eq!(measured(&slow), [(false, 100), (false, 45)]);
     }

@@ -10,10 +10,10 @@ use std::{
 use testkit::Sandbox;
 
 use crate::{
-    Contender, Setup,
     call::{Timed, attach, detach},
     host::{Network, containers, on_own_host},
     series::{Parameter, Series, Topic, Unit},
+    setup::{Contender, Setup},
 };
 
 /// The topic.
