@@ -1,12 +1,11 @@
-//! What `scripts/bench` runs: attachments one after the other, ours and other directories' plugins in turn.
+//! What `scripts/bench` runs: plugins of several directories in turn, each on a host of its own.
 //!
 //! ```text
-//! bench NAME=DIR[:BACKEND]... [--containers N] [--rounds N]
-//! bench --host-local NAME=DIR...
+//! bench --reference TEXT --floor FILE [--json FILE] [--charts DIR] [--containers N] ... NAME=DIR... [SCENARIO]...
 //! ```
 //!
-//! BACKEND is what a directory's plugins change the firewall by when they are told to: `iptables` or `nftables`. The same
-//! directory may be given with both.
+//! The first directory is ours; the last one is what the others are compared with. A scenario gives series, and they
+//! are all that tables, charts, the JSON file and the targets know.
 #![allow(
     clippy::panic,
     clippy::expect_used,
@@ -15,177 +14,103 @@
     reason = "a measuring program reports by panics and on stdout"
 )]
 
-mod host_local;
+mod call;
+mod chart;
+mod containers;
+mod floor;
+mod host;
+mod json;
+mod leases;
+mod series;
+mod setup;
+mod size;
+mod table;
+mod targets;
+mod workers;
 
-use std::{
-    env,
-    io::Write,
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{env, error::Error, fs, process::ExitCode};
 
-use serde_json::{Value, json};
-use testkit::{Chain, Plugin, Sandbox};
+use series::{Series, Topic};
+use setup::Setup;
+use targets::Target;
 
-/// What containers are attached to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Network {
-    /// A bridge with published ports, and whatever the plugins do by default.
-    Plain,
-    /// All plugins of a node, told to use the contender's backend.
-    Chain,
-}
+/// The name of Debian's plugins among contenders: the targets are about them.
+const REFERENCE: &str = "reference";
 
-/// One directory of plugins, what it is told, and what was measured of it.
-struct Contender {
-    name: String,
-    dir: String,
-    backend: Option<String>,
-    network: Network,
-    version: Vec<Duration>,
-    add: Vec<Duration>,
-    del: Vec<Duration>,
-}
+/// What can be measured.
+type Scenario = fn(&Setup) -> Vec<Series>;
 
-fn main() {
-    let (mut contenders, mut containers, mut rounds) = (Vec::new(), 100, 2);
-    let mut only_host_local = false;
-    let mut args = env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut number = || args.next().and_then(|n| n.parse().ok()).expect("a number behind the option");
-        match arg.as_str() {
-            "--containers" => containers = number(),
-            "--rounds" => rounds = number(),
-            "--host-local" => only_host_local = true,
-            _ => contenders.push(contender(&arg)),
+/// All scenarios, in the order in which they are measured.
+const SCENARIOS: [(&str, Scenario); 4] = [
+    ("size", size::measure),
+    ("leases", leases::measure),
+    ("containers", containers::measure),
+    ("workers", workers::measure),
+    // Here: ports, data-path.
+];
+
+fn main() -> ExitCode {
+    match bench() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
         }
     }
-    if only_host_local {
-        let contenders: Vec<_> = contenders.into_iter().map(|one| (one.name, one.dir)).collect();
-        return host_local::compare(&contenders);
-    }
-    for _ in 0..rounds {
-        for contender in &mut contenders {
-            // Each in a host of its own, which ends with the thread.
-            thread::scope(|scope| scope.spawn(|| measure(contender, containers)).join()).expect("a measurement");
-        }
-    }
-    println!("containers attached one after the other: {containers}, {rounds} times; all in ms\n");
-    let (plain, chain): (Vec<_>, Vec<_>) = contenders.into_iter().partition(|one| one.network == Network::Plain);
-    report("bridge (gateway, ipMasq) + host-local + portmap (1 port)", &plain);
-    report("the same + firewall + tuning (1 sysctl, MTU), each with the backend", &chain);
 }
 
-fn contender(arg: &str) -> Contender {
-    let (name, dir) = arg.split_once('=').unwrap_or_else(|| panic!("{arg}: not NAME=DIR or NAME=DIR:BACKEND"));
-    let (dir, backend) = match dir.split_once(':') {
-        Some((dir, backend)) => (dir, Some(backend.to_owned())),
-        None => (dir, None),
+fn bench() -> Result<(), Box<dyn Error>> {
+    let setup = Setup::parse(env::args().skip(1))?;
+    println!("Linux {}, {} processors; the reference is {}\n", host::kernel(), host::cpus(), setup.reference);
+    let mut series = Vec::new();
+    for (name, measure) in SCENARIOS {
+        if setup.scenarios.is_empty() || setup.scenarios.iter().any(|wanted| wanted == name) {
+            let measured = measure(&setup);
+            for topic in topics(&measured) {
+                println!("{}", table::of(topic, &measured));
+            }
+            series.extend(measured);
+        }
+    }
+    let targets = targets::of(&setup.contenders[0].name, &series);
+    if !targets.is_empty() {
+        println!("{}", targets::report(&targets));
+    }
+    print!("{}", failures(&setup.contenders[0].name, &series));
+    write_files(&setup, &series, &targets)
+}
+
+fn write_files(setup: &Setup, series: &[Series], targets: &[Target]) -> Result<(), Box<dyn Error>> {
+    if let Some(dir) = &setup.charts {
+        fs::create_dir_all(dir)?;
+        topics(series).iter().try_for_each(|topic| chart::draw(topic, series, dir))?;
+    }
+    if let Some(file) = &setup.json {
+        file.parent().map_or(Ok(()), fs::create_dir_all)?;
+        let document = json::document(setup, series, targets);
+        fs::write(file, format!("{document:#}\n"))?;
+    }
+    Ok(())
+}
+
+/// Each topic once.
+fn topics(series: &[Series]) -> Vec<&'static Topic> {
+    let mut topics: Vec<&'static Topic> = Vec::new();
+    for one in series {
+        if !topics.iter().any(|topic| topic.name == one.topic.name) {
+            topics.push(one.topic);
+        }
+    }
+    topics
+}
+
+/// Calls that failed. One of ours is a defect.
+fn failures(ours: &str, series: &[Series]) -> String {
+    let line = |one: &Series| {
+        let whose = if one.contender.split(',').next() == Some(ours) { "!!! A DEFECT OF OURS: " } else { "" };
+        let (contender, call, topic) = (&one.contender, &one.call, one.topic.name);
+        let first = one.failures.first()?;
+        Some(format!("{whose}{contender}, {topic}: {call} failed {} times, first with {first}\n", one.failures.len()))
     };
-    let (name, network) = match &backend {
-        Some(backend) => (format!("{name}, {backend}"), Network::Chain),
-        None => (name.to_owned(), Network::Plain),
-    };
-    let [version, add, del] = [Vec::new(), Vec::new(), Vec::new()];
-    Contender { name, dir: dir.into(), backend, network, version, add, del }
-}
-
-impl Contender {
-    /// A gateway, masquerading, one published port; and the rest of the chain with a backend.
-    fn list(&self, sandbox: &Sandbox, port: usize) -> Value {
-        let ipam = json!({"type": "host-local", "dataDir": sandbox.dir().join("leases"), "subnet": "10.88.0.0/16",
-            "routes": [{"dst": "0.0.0.0/0"}]});
-        let ports = json!([{"hostPort": 20000 + port, "containerPort": 80, "protocol": "tcp"}]);
-        let mut bridge = json!({"type": "bridge", "bridge": "bench0", "isGateway": true, "ipMasq": true, "ipam": ipam});
-        let mut portmap = json!({"type": "portmap", "runtimeConfig": {"portMappings": ports}});
-        let Some(backend) = &self.backend else { return list([bridge, portmap].into()) };
-        bridge["ipMasqBackend"] = json!(backend);
-        portmap["backend"] = json!(backend);
-        let firewall = json!({"type": "firewall", "backend": backend});
-        let tuning = json!({"type": "tuning", "sysctl": {"net.core.somaxconn": "500"}, "mtu": 1400});
-        list([bridge, portmap, firewall, tuning].into())
-    }
-}
-
-fn list(plugins: Vec<Value>) -> Value {
-    json!({"cniVersion": "1.0.0", "name": "bench", "plugins": plugins})
-}
-
-fn measure(contender: &mut Contender, containers: usize) {
-    let sandbox = Sandbox::enter();
-    for _ in 0..20 {
-        let call = Plugin::new(format!("{}/bridge", contender.dir)).command("VERSION");
-        contender.version.push(run(&call).0);
-    }
-    let mut attached = Vec::new();
-    for number in 0..containers {
-        let netns = sandbox.netns(&format!("c{number}"));
-        let chain = Chain::new(&contender.list(&sandbox, number), &netns).each(|plugin| plugin.bin_dir(&contender.dir));
-        let (mut result, mut took) = (Value::Null, Duration::ZERO);
-        for plugin in chain.plugins() {
-            let call = if result.is_null() { plugin.call("ADD") } else { plugin.with_prev(&result).call("ADD") };
-            let (time, printed) = run(&call);
-            took += time;
-            result = serde_json::from_slice(&printed).expect("a result");
-        }
-        contender.add.push(took);
-        attached.push((chain, result, netns));
-    }
-    for (chain, result, netns) in attached {
-        contender
-            .del
-            .push(chain.plugins().iter().rev().map(|plugin| run(&plugin.with_prev(&result).call("DEL")).0).sum());
-        netns.remove();
-    }
-}
-
-/// From the start of the process to its end, and what it has printed. Without the time limits and threads that a test's calls have.
-fn run(call: &Plugin) -> (Duration, Vec<u8>) {
-    let start = Instant::now();
-    #[expect(clippy::disallowed_methods, reason = "what is measured")]
-    let mut command = Command::new(call.program());
-    command.env_clear().envs(call.environment()).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("the plugin");
-    child.stdin.take().expect("a pipe").write_all(call.input()).expect("a plugin that reads");
-    let output = child.wait_with_output().expect("a process");
-    let took = start.elapsed();
-    assert!(output.status.success(), "{}: {}", call.program().display(), String::from_utf8_lossy(&output.stdout));
-    (took, output.stdout)
-}
-
-/// One line a contender. The last one is what the others are compared with.
-fn report(title: &str, contenders: &[Contender]) {
-    let Some(slowest) = contenders.last().map(|last| median(&last.add)) else { return };
-    println!("{title}");
-    println!(
-        "{:<20} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
-        "", "VERSION", "ADD p50", "p99", "last 10", "DEL p50", "p99", "last 10", "ADD x"
-    );
-    for contender in contenders {
-        let last = |times: &[Duration]| median(&times[times.len().saturating_sub(10)..]);
-        let row = [
-            median(&contender.version),
-            median(&contender.add),
-            percentile(&contender.add, 99),
-            last(&contender.add),
-            median(&contender.del),
-            percentile(&contender.del, 99),
-            last(&contender.del),
-        ];
-        let cells: Vec<String> = row.iter().map(|time| format!("{:>8.2}", time.as_secs_f64() * 1e3)).collect();
-        let times = slowest.as_secs_f64() / median(&contender.add).as_secs_f64();
-        println!("{:<20} {} {times:>8.1}", contender.name, cells.join(" "));
-    }
-    println!();
-}
-
-fn median(times: &[Duration]) -> Duration {
-    percentile(times, 50)
-}
-
-fn percentile(times: &[Duration], percent: usize) -> Duration {
-    let mut sorted = times.to_vec();
-    sorted.sort();
-    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+    series.iter().filter_map(line).collect()
 }
