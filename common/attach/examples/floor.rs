@@ -63,7 +63,7 @@ impl Host {
         let bridge = existing(&mut rtnl, BRIDGE)?;
         rtnl.add_address(&bridge, &Address::new(network(GATEWAY)?))?;
         rtnl.set_link(&bridge, &LinkChange { up: Some(true), ..LinkChange::default() })?;
-        masquerade::ensure(&[network(GATEWAY)?], BRIDGE)?;
+        masquerade::ensure(&mut nft, &[network(GATEWAY)?], BRIDGE)?;
         let ports = Ports::make(&mut nft)?;
         Ok(Self { rtnl, nft, bridge: bridge.index, ports })
     }
@@ -95,21 +95,13 @@ impl Host {
         Ok(steps)
     }
 
-    /// The elements go with a socket of their own, whose end is where a deletion is waited for: so it is for any process
-    /// that ends.
     fn detach(&mut self, container: &Container) -> Result<Steps> {
         let mut steps = Steps::default();
         let mut batch = Batch::new();
         for (set, element) in self.ports.elements(container) {
             batch.delete_elements(&self.ports.table, set, [element]);
         }
-        let mut nft = Nft::open()?;
-        let deleted = move || {
-            nft.commit(batch)?;
-            drop(nft);
-            Ok(())
-        };
-        steps.time("elements", deleted)?;
+        steps.time("elements", || Ok(self.nft.commit(batch)?))?;
         let port = existing(&mut self.rtnl, &container.port)?;
         steps.time("link", || Ok(self.rtnl.del_link(port.index)?))?;
         Ok(steps)
