@@ -179,7 +179,7 @@ fn unspecified(family: Nfproto) -> IpAddr {
 }
 
 /// Connections that a published port lets come about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Led {
     /// The protocol.
     pub protocol: Proto,
