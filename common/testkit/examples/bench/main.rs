@@ -3,6 +3,8 @@
 //! ```text
 //! bench NAME=DIR[:BACKEND]... [--containers N] [--rounds N]
 //! bench --host-local NAME=DIR...
+//! bench ports NAME=DIR... [--most N] [--by-programs N] [--calls N]
+//! bench data-path NAME=DIR... [--most N] [--rounds N]
 //! ```
 //!
 //! BACKEND is what a directory's plugins change the firewall by when they are told to: `iptables` or `nftables`. The same
@@ -15,7 +17,9 @@
     reason = "a measuring program reports by panics and on stdout"
 )]
 
+mod data_path;
 mod host_local;
+mod ports;
 
 use std::{
     env,
@@ -51,7 +55,13 @@ struct Contender {
 fn main() {
     let (mut contenders, mut containers, mut rounds) = (Vec::new(), 100, 2);
     let mut only_host_local = false;
-    let mut args = env::args().skip(1);
+    let mut args = env::args().skip(1).peekable();
+    if args.next_if_eq("ports").is_some() {
+        return ports::main(args);
+    }
+    if args.next_if_eq("data-path").is_some() {
+        return data_path::main(args);
+    }
     while let Some(arg) = args.next() {
         let mut number = || args.next().and_then(|n| n.parse().ok()).expect("a number behind the option");
         match arg.as_str() {
