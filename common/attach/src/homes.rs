@@ -1,6 +1,6 @@
 //! Homes as values: subnets, and the links that they are behind. Pure.
 
-use std::{iter, net::IpAddr};
+use std::{collections::HashMap, iter, net::IpAddr};
 
 use ipnetwork::IpNetwork;
 use nft::{Element, Key, Value};
@@ -79,8 +79,13 @@ impl Homes {
         let mut homes: Vec<Home> = homes.into_iter().collect();
         homes.sort();
         homes.dedup();
+        let mut of_link: HashMap<&str, Vec<&Home>> = HashMap::new();
+        for home in &homes {
+            of_link.entry(&home.link).or_default().push(home);
+        }
         let within_another = |home: &Home| {
-            homes.iter().any(|other| other != home && other.link == home.link && other.holds(&home.subnet))
+            let others = of_link.get(home.link.as_str()).into_iter().flatten();
+            others.into_iter().any(|other| *other != home && other.holds(&home.subnet))
         };
         Self(homes.iter().filter(|home| !within_another(home)).cloned().collect())
     }

@@ -1,6 +1,7 @@
 //! The ruleset of one network namespace.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
@@ -45,12 +46,14 @@ pub struct ListedRule {
 #[derive(Debug)]
 pub struct Nft {
     socket: Socket,
+    /// Those that still have answers which nobody wants: closed at the end, with the other.
+    abandoned: Vec<Socket>,
 }
 
 impl Nft {
     /// Opens a socket in the current thread's network namespace.
     pub fn open() -> Result<Self> {
-        Socket::open().map(|socket| Self { socket })
+        Socket::open().map(|socket| Self { socket, abandoned: Vec::new() })
     }
 
     /// The generation of the ruleset now.
@@ -153,6 +156,46 @@ impl Nft {
         };
         let element = if set.interval { self.steady(ask) } else { ask(&mut self.socket) };
         element.map_err(|failure| failure.into_error(op, object))
+    }
+
+    /// An element of a set or map that is `wanted`, if there is one. Not all is read where one comes early, so what this costs
+    /// depends on how rare such elements are. `None` also when the set is not there.
+    ///
+    /// What it finds was there while it read; for a [`transaction`](Self::transaction) that is enough.
+    pub fn find(&mut self, table: &Table, set: &Set, wanted: impl Fn(&Element) -> bool) -> Result<Option<Element>> {
+        // A range may be two elements, of which neither tells the whole.
+        if !set.interval
+            && let Some(found) = self.scan(table, set, &wanted)?
+        {
+            return Ok(Some(found));
+        }
+        // A dump may miss what is there: see `Socket::dump_twice`.
+        match self.elements(table, set) {
+            Err(error) if error.is_not_found() => Ok(None),
+            listed => Ok(listed?.into_iter().find(wanted)),
+        }
+    }
+
+    /// The first wanted element that one dump comes upon.
+    fn scan(&mut self, table: &Table, set: &Set, wanted: impl Fn(&Element) -> bool) -> Result<Option<Element>> {
+        let object = format!("{table} {}", set.name);
+        let message = element::message(table, &set.name, None, Vec::new())
+            .map_err(|refusal| Error::invalid("search set", object.clone(), refusal))?;
+        let message = Message::nftables(table.family, 0, NfTablesMessage::GetSetElement(message));
+        let mut found = None;
+        let mut socket = Socket::open()?;
+        let scanned = socket.scan(message, |payload| {
+            let mut raws = Vec::new();
+            element::decode(set, payload, &mut raws);
+            found = element::join(set, raws).and_then(|elements| elements.into_iter().find(&wanted));
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        self.abandoned.push(socket);
+        match scanned {
+            Ok(()) => Ok(found),
+            Err(Failure { errno: Errno::ENOENT | Errno::EINTR, .. }) => Ok(None),
+            Err(failure) => Err(failure.into_error("search set", object)),
+        }
     }
 
     /// The rules of a chain in order; none when it is not there.

@@ -10,6 +10,7 @@ use netlink_sys::{SocketAddr, protocols::NETLINK_NETFILTER};
 use nix::errno::Errno;
 use nix::libc::{MSG_DONTWAIT, MSG_TRUNC};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
+use std::ops::ControlFlow;
 
 use crate::batch::Plan;
 use crate::error::{Error, Result};
@@ -72,6 +73,14 @@ struct Exchange {
     interrupted: bool,
     /// How many datagrams had objects.
     datagrams: usize,
+}
+
+/// Hands every object on.
+fn each(mut object: impl FnMut(&[u8])) -> impl FnMut(&[u8]) -> ControlFlow<()> {
+    move |payload| {
+        object(payload);
+        ControlFlow::Continue(())
+    }
 }
 
 /// One message of a datagram.
@@ -189,11 +198,26 @@ impl Socket {
         mut object: impl FnMut(&[u8]),
     ) -> std::result::Result<(), Failure> {
         message.flags |= NLM_F_ACK;
-        self.exchange(message, &mut object).map(|_| ())
+        self.exchange(message, &mut each(&mut object)).map(|_| ())
     }
 
     /// Asks for one object and hands it to `object`; the kernel sends it, or why it does not, and nothing behind.
     pub(crate) fn ask(&mut self, message: Message, mut object: impl FnMut(&[u8])) -> std::result::Result<(), Failure> {
+        let mut first = |payload: &[u8]| {
+            object(payload);
+            ControlFlow::Break(())
+        };
+        self.exchange(message, &mut first).map(|_| ())
+    }
+
+    /// Reads a table of the kernel until `object` breaks off. Then the rest of the answer is still to come: the socket is
+    /// good for nothing else.
+    pub(crate) fn scan(
+        &mut self,
+        mut message: Message,
+        mut object: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> std::result::Result<(), Failure> {
+        message.flags |= NLM_F_DUMP;
         self.exchange(message, &mut object).map(|_| ())
     }
 
@@ -232,14 +256,17 @@ impl Socket {
     ) -> std::result::Result<(Vec<T>, usize), Failure> {
         message.flags |= NLM_F_DUMP;
         let mut all = Vec::new();
-        let exchange = self.exchange(message, &mut |payload| decode(payload, &mut all))?;
+        let exchange = self.exchange(message, &mut each(|payload| decode(payload, &mut all)))?;
         if exchange.interrupted { Err(Errno::EINTR.into()) } else { Ok((all, exchange.datagrams)) }
     }
 
-    /// Sends one message and reads to the end of its answer.
-    fn exchange(&mut self, message: Message, object: &mut dyn FnMut(&[u8])) -> std::result::Result<Exchange, Failure> {
+    /// Sends one message and reads to the end of its answer, or until `object` breaks off.
+    fn exchange(
+        &mut self,
+        message: Message,
+        object: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> std::result::Result<Exchange, Failure> {
         let sequence = self.reserve(1);
-        let is_asked_for_one = message.flags & (NLM_F_ACK | NLM_F_DUMP) == 0;
         let mut bytes = Vec::new();
         message.write(sequence, &mut bytes);
         self.send(&bytes)?;
@@ -252,8 +279,7 @@ impl Socket {
                 match frame.answer() {
                     Some(Answer::Object(payload)) => {
                         exchange.datagrams += usize::from(std::mem::take(&mut is_first));
-                        object(payload);
-                        if is_asked_for_one {
+                        if object(payload).is_break() {
                             return Ok(exchange);
                         }
                     }

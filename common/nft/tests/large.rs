@@ -6,8 +6,8 @@ mod support;
 
 use std::thread;
 
-use nft::{Batch, COMMENT_MAX, Element, Errno, Key, Nft, Proto, Tlv};
-use support::{add, map, tcp, to_web, v4, with_sets};
+use nft::{Batch, COMMENT_MAX, Element, Errno, Key, Nft, Proto, Set, Tlv};
+use support::{add, map, nets, tcp, to_web, v4, with_sets};
 
 #[test]
 fn dump_during_changes_is_of_one_moment() {
@@ -33,6 +33,24 @@ fn dump_during_changes_is_of_one_moment() {
             assert!(elements.iter().all(|element| element.data == elements[0].data));
         }
     });
+}
+
+#[test]
+fn wanted_element_is_found_among_many() {
+    let (mut nft, table) = with_sets();
+    assert_eq!(nft.find(&table, &map(), |_| true).unwrap(), None);
+    add(&mut nft, &table, &map(), (1..=3000).map(|port| Element::new(tcp(port)).to(to_web()))).unwrap();
+    assert!(nft.find(&table, &map(), |_| true).unwrap().is_some());
+    let last = nft.find(&table, &map(), |element| element.key == tcp(3000)).unwrap();
+    assert_eq!(last, Some(Element::new(tcp(3000)).to(to_web())));
+    assert_eq!(nft.find(&table, &map(), |element| element.key == tcp(3001)).unwrap(), None);
+    assert_eq!(nft.find(&table, &Set { name: "absent".to_owned(), ..map() }, |_| true).unwrap(), None);
+    // Of what is left of an answer nothing is taken for that to another question.
+    assert_eq!(nft.elements(&table, &map()).unwrap().len(), 3000);
+
+    let range = Element::range(v4("10.0.0.0"), v4("10.0.0.255"));
+    add(&mut nft, &table, &nets(), [range.clone()]).unwrap();
+    assert_eq!(nft.find(&table, &nets(), |_| true).unwrap(), Some(range));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the host needs beside rules: 127.0.0.1 that may be routed, hairpins, and no memory of earlier connections.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     net::IpAddr,
 };
 
@@ -15,7 +15,7 @@ use nft::{
 };
 
 use crate::{
-    plan::{Addresses, Published},
+    plan::{Addresses, HostPort, Published},
     release::listed,
     rules::{Led, localnet_links, table},
 };
@@ -217,35 +217,48 @@ fn close_localhost(nft: &mut Nft, link: &str) -> Result<()> {
 /// Forgets connections to published ports that were made before these were published: they would never be translated.
 /// TCP begins anew by itself.
 pub fn forget_before(host: &mut Rtnl, ports: &[Published]) -> Result<()> {
-    let mut conntrack = None;
-    let mut is_host: HashMap<IpAddr, bool> = HashMap::new();
-    for port in ports.iter().map(|port| port.from).filter(|port| port.protocol != Proto::TCP) {
-        let conntrack = conntrack.get_or_insert(Conntrack::open().map_err(firewall)?);
-        for entry in connections(conntrack, port.family, port.protocol, port.port)? {
-            let dst = entry.orig.dst;
-            let to_host = match is_host.get(&dst) {
-                Some(known) => *known,
-                None => host.route_to(dst).map_err(kernel)?.is_some_and(|hop| hop.local),
-            };
-            is_host.insert(dst, to_host);
-            if to_host && port.at.is_none_or(|at| at == dst) {
-                conntrack.delete(&entry).map_err(firewall)?;
-            }
-        }
-    }
-    Ok(())
+    let at: HashSet<HostPort> = ports.iter().map(|port| port.from).collect();
+    let is_taken = |entry: &Entry| {
+        let Some(port) = entry.orig.dport else { return false };
+        let from = |at| HostPort { family: entry.family(), at, protocol: entry.proto, port };
+        at.contains(&from(None)) || at.contains(&from(Some(entry.orig.dst)))
+    };
+    forget_made_to(host, at.iter().map(|from| (from.family, from.protocol, from.port)), is_taken)
 }
 
 /// Forgets connections to the host that were led to a container: its address may be somebody else's next. What is made
 /// to that address itself, or is led there from elsewhere, is that somebody's.
 pub fn forget(led: &[Led]) -> Result<()> {
-    let mut conntrack = None;
     let mut host = Rtnl::open(&here()).map_err(kernel)?;
-    for Led { protocol, port, to } in led.iter().filter(|led| led.protocol != Proto::TCP) {
-        let conntrack = conntrack.get_or_insert(Conntrack::open().map_err(firewall)?);
-        let entries = connections(conntrack, Nfproto::of(*to), *protocol, *port)?;
-        for entry in entries.iter().filter(|entry| entry.reply.src == *to && entry.orig.dst != *to) {
-            if host.route_to(entry.orig.dst).map_err(kernel)?.is_some_and(|hop| hop.local) {
+    let known: HashSet<Led> = led.iter().copied().collect();
+    let is_led = |entry: &Entry| {
+        let to = entry.reply.src;
+        let led = entry.orig.dport.map(|port| Led { protocol: entry.proto, port, to });
+        entry.orig.dst != to && led.is_some_and(|led| known.contains(&led))
+    };
+    forget_made_to(&mut host, led.iter().map(|led| (Nfproto::of(led.to), led.protocol, led.port)), is_led)
+}
+
+/// Forgets those connections to ports of the host for which `which` is true. However many the ports are, the kernel's table
+/// is read once for each family and protocol: it is all there to be gone through each time.
+fn forget_made_to(
+    host: &mut Rtnl,
+    ports: impl Iterator<Item = (Nfproto, Proto, u16)>,
+    which: impl Fn(&Entry) -> bool,
+) -> Result<()> {
+    let mut kinds: HashMap<(Nfproto, Proto), BTreeSet<u16>> = HashMap::new();
+    for (family, protocol, port) in ports.filter(|(_, protocol, _)| *protocol != Proto::TCP) {
+        kinds.entry((family, protocol)).or_default().insert(port);
+    }
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    let (mut conntrack, mut is_host) = (Conntrack::open().map_err(firewall)?, HashMap::new());
+    for ((family, protocol), ports) in kinds {
+        let only = ports.first().copied().filter(|_| ports.len() == 1);
+        let filter = Filter { family: Some(family), proto: Some(protocol), orig_dport: only };
+        for entry in connections(&mut conntrack, filter)?.iter().filter(|entry| which(entry)) {
+            if is_hosts(host, &mut is_host, entry.orig.dst)? {
                 conntrack.delete(entry).map_err(firewall)?;
             }
         }
@@ -253,13 +266,22 @@ pub fn forget(led: &[Led]) -> Result<()> {
     Ok(())
 }
 
-/// Connections that were made to a port. None where the kernel cannot tell: new ones are translated there as well.
-fn connections(conntrack: &mut Conntrack, family: Nfproto, protocol: Proto, port: u16) -> Result<Vec<Entry>> {
-    let filter = Filter { family: Some(family), proto: Some(protocol), orig_dport: Some(port) };
+/// Whether an address is the host's; `known` are those that have been asked about.
+fn is_hosts(host: &mut Rtnl, known: &mut HashMap<IpAddr, bool>, address: IpAddr) -> Result<bool> {
+    if let Some(known) = known.get(&address) {
+        return Ok(*known);
+    }
+    let local = host.route_to(address).map_err(kernel)?.is_some_and(|hop| hop.local);
+    known.insert(address, local);
+    Ok(local)
+}
+
+/// Connections as the kernel tracks them. None where it cannot tell: new ones are translated there as well.
+fn connections(conntrack: &mut Conntrack, filter: Filter) -> Result<Vec<Entry>> {
     match conntrack.list(filter) {
         // `CONFIG_NF_CT_NETLINK` is off, or its module is missing (`nfnetlink_rcv_msg`, `net/netfilter/nfnetlink.c`).
         Err(error) if matches!(error.errno, Errno::EINVAL | Errno::EOPNOTSUPP) => {
-            log::warn!("{error}: connections to port {port}/{protocol} that exist keep their translation");
+            log::warn!("{error}: connections to published ports that exist keep their translation");
             Ok(Vec::new())
         }
         listed => listed.map_err(firewall),

@@ -5,6 +5,7 @@ mod chains;
 mod conditions;
 mod conf;
 mod host;
+mod note;
 mod plan;
 mod publish;
 mod reference;
@@ -24,6 +25,7 @@ use nft::Nft;
 use backend::{Backend, Mark};
 use chains::Chains;
 use conf::Conf;
+use note::Note;
 use plan::{Addresses, Plan, Published, Snat};
 use publish::Publication;
 use release::Leaving;
@@ -133,7 +135,16 @@ impl Adding<'_> {
     /// The ports that lead to this attachment now.
     fn by_nftables(&self, host: &mut Rtnl, prev: &Success, undo: &mut Undo) -> Result<Vec<Published>> {
         let mut nft = Nft::open().map_err(firewall)?;
-        let published = self.publication().publish(&mut nft, self.links.last().map(|link| link.name.as_str()));
+        let homes = match self.plan.snat {
+            Snat::Nobody => Vec::new(),
+            Snat::Locals | Snat::Everybody => host::homes(host, self.links, &self.addresses)?,
+        };
+        let note = Note {
+            link: self.links.last().map(|link| link.name.clone()),
+            homes: homes.iter().map(|(subnet, link)| (subnet.ip(), link.clone())).collect(),
+            ..Note::default()
+        };
+        let published = self.publication().publish(&mut nft, &note);
         let leaving = Leaving {
             owner: self.owner.clone(),
             ports: self.ports.iter().map(|port| port.from).collect(),
@@ -151,7 +162,7 @@ impl Adding<'_> {
         if self.plan.snat == Snat::Nobody {
             return Ok(published);
         }
-        for (subnet, link) in host::homes(host, self.links, &self.addresses)? {
+        for (subnet, link) in homes {
             rules::section().ensure(&mut nft, &[subnet], &link)?;
         }
         host::set_hairpin_mode(host, self.links, undo)?;

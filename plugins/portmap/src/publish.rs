@@ -9,9 +9,10 @@ use nft::{Batch, Element, Nft, Rule};
 
 use crate::{
     conditions::Conditions,
+    note::Note,
     plan::{Plan, Published},
-    release::{Found, delete, is_of, search},
-    rules::{self, CONDITIONAL, Led, Note, Placed, Sets, table},
+    release::{Found, delete, is_of, release_hairpins, search},
+    rules::{self, CONDITIONAL, Led, Placed, Sets, by_set, table},
     words,
 };
 
@@ -25,30 +26,32 @@ pub struct Publication<'a> {
 
 impl Publication<'_> {
     /// Publishes the ports, and returns those that are its own now: runtimes tell each network of a container all of its
-    /// ports, and an interface that has one keeps it. The host's link of the owner is `link`. Ports with conditions in
-    /// the words of `nft` are taken, but lead nowhere before [`Self::publish_words`].
+    /// ports, and an interface that has one keeps it. `note` is what the elements are to say, but for their number. Ports
+    /// with conditions in the words of `nft` are taken, but lead nowhere before [`Self::publish_words`].
     ///
     /// # Errors
     /// Code 101 if a port is published already for another container whose link is there. Then nothing has changed.
-    pub fn publish(&self, nft: &mut Nft, link: Option<&str>) -> Result<Vec<Published>> {
+    pub fn publish(&self, nft: &mut Nft, note: &Note) -> Result<Vec<Published>> {
         rules::section().section.ensure(nft)?;
-        match self.publish_all(nft, link) {
+        match self.publish_all(nft, note) {
             Err(error) if error.code == Code::InUse => {
                 let own = self.not_elsewhere(nft)?.ok_or(error)?;
-                Publication { ports: &own, ..*self }.publish_all(nft, link).map(|()| own)
+                Publication { ports: &own, ..*self }.publish_all(nft, note).map(|()| own)
             }
             done => done.map(|()| self.ports.to_vec()),
         }
     }
 
-    fn publish_all(&self, nft: &mut Nft, link: Option<&str>) -> Result<()> {
-        let (elements, rules) = (self.elements(link), self.rules());
+    fn publish_all(&self, nft: &mut Nft, note: &Note) -> Result<()> {
+        let (elements, rules) = (self.elements(note), self.rules());
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let commit = nft.transaction(|nft| {
             let mut batch = Batch::new();
-            delete(&mut batch, &self.in_the_way(nft, &mut host, &elements)?);
-            for Placed { set, element } in &elements {
-                batch.add_elements(&table(), set, [element.clone()]);
+            let in_the_way = self.in_the_way(nft, &mut host, &elements)?;
+            delete(&mut batch, &in_the_way);
+            release_hairpins(nft, &mut batch, &in_the_way.without(self.owner))?;
+            for (set, elements) in by_set(&elements) {
+                batch.add_elements(&table(), &set, elements);
             }
             for rule in &rules {
                 batch.add_rule(&table(), CONDITIONAL, rule);
@@ -79,7 +82,7 @@ impl Publication<'_> {
     }
 
     fn check_all(&self, nft: &mut Nft) -> Result<()> {
-        for Placed { set, element } in self.elements(None) {
+        for Placed { set, element } in self.elements(&Note::default()) {
             let present = nft.element(&table(), &set, &element.key).map_err(firewall)?;
             let same = |present: &Element| is_of(self.owner, present) && present.data == element.data;
             if !present.as_ref().is_some_and(same) {
@@ -105,38 +108,41 @@ impl Publication<'_> {
 
     /// The ports without those that other interfaces of the container have; none if they have none.
     fn not_elsewhere(&self, nft: &mut Nft) -> Result<Option<Vec<Published>>> {
-        let mut own = Vec::new();
+        let (mut own, mut host) = (Vec::new(), Rtnl::open(&here()).map_err(kernel)?);
         for port in self.ports {
-            if !self.is_elsewhere(nft, port)? {
+            if !self.is_elsewhere(nft, &mut host, port)? {
                 own.push(*port);
             }
         }
         Ok(Some(own).filter(|own| own.len() < self.ports.len()))
     }
 
-    fn is_elsewhere(&self, nft: &mut Nft, port: &Published) -> Result<bool> {
-        let mut host = Rtnl::open(&here()).map_err(kernel)?;
+    fn is_elsewhere(&self, nft: &mut Nft, host: &mut Rtnl, port: &Published) -> Result<bool> {
         for conditional in [false, true] {
             let Placed { set, element } = rules::taker(&port.from, conditional);
             let Some(taken) = nft.element(&table(), &set, &element.key).map_err(firewall)? else { continue };
             let tag = taken.comment.as_deref().unwrap_or_default();
-            if self.owner.is_of_container(tag) && is_living(&mut host, &taken)? {
+            if self.owner.is_of_container(tag) && is_living(host, &taken)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// Every element once: two addresses of the host may lead to one port of the container.
-    fn elements(&self, link: Option<&str>) -> Vec<Placed> {
+    /// Every element once, the owner's own first: two addresses of the host may lead to one port of the container.
+    fn elements(&self, note: &Note) -> Vec<Placed> {
         let of_port = |port: &Published| rules::elements(port, self.plan.snat, self.is_conditional(port));
         let all = [rules::owner(self.owner)].into_iter().chain(self.ports.iter().flat_map(of_port));
         let mut seen = HashSet::new();
         let all: Vec<Placed> = all.filter(|placed| seen.insert(placed.clone())).collect();
-        let note = Note { elements: all.len(), link: link.map(str::to_owned) };
+        let owners = Note { elements: all.len(), ..note.clone() };
+        let others = Note { homes: Vec::new(), ..owners.clone() };
         let tag = self.owner.tag();
-        let signed = |Placed { set, element }| Placed { set, element: note.on(element.comment(&tag)) };
-        all.into_iter().map(signed).collect()
+        let sign = |(place, Placed { set, element }): (usize, Placed)| {
+            let note = if place == 0 { &owners } else { &others };
+            Placed { set, element: note.on(element.comment(&tag)) }
+        };
+        all.into_iter().enumerate().map(sign).collect()
     }
 
     fn rules(&self) -> Vec<Rule> {

@@ -1,16 +1,20 @@
 //! Taking published ports back: what an attachment has, or what belongs to none any more.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::IpAddr,
+};
 
 use attach::{Owner, firewall, network_hash, open_for_removal, tag_prefix};
 use cni::{Attachment, Error, Result};
 use ipnetwork::IpNetwork;
-use nft::{Batch, Element, Key, Nfproto, Nft, Proto, Set};
+use nft::{Batch, Element, Ifname, Key, Nfproto, Nft, Proto, Set};
 
 use crate::{
     host,
+    note::Note,
     plan::{Addresses, HostPort},
-    rules::{self, CONDITIONAL, Led, Note, Placed, Sets, table},
+    rules::{self, CONDITIONAL, Led, Placed, Sets, by_set, table},
 };
 
 /// What is published: elements, and handles of rules with conditions.
@@ -21,10 +25,6 @@ pub struct Found {
 }
 
 impl Found {
-    fn is_empty(&self) -> bool {
-        self.elements.is_empty() && self.rules.is_empty()
-    }
-
     /// The elements that take a port of the host.
     fn takers(&self) -> impl Iterator<Item = &Element> {
         self.elements.iter().filter(|placed| Sets::takes_port(&placed.set)).map(|placed| &placed.element)
@@ -37,6 +37,20 @@ impl Found {
 
     fn led(&self) -> Vec<Led> {
         self.takers().filter_map(Led::by).collect()
+    }
+
+    /// Without what is `owner`'s.
+    pub fn without(mut self, owner: &Owner) -> Self {
+        self.elements.retain(|placed| !is_of(owner, &placed.element));
+        self
+    }
+
+    /// The owners' addresses that have hairpins, and the links that these are behind.
+    fn homes(&self) -> BTreeSet<(IpAddr, String)> {
+        let owners = rules::owners();
+        let notes = self.elements.iter().filter(|placed| placed.set == owners);
+        let notes = notes.filter_map(|placed| Note::of(&placed.element));
+        notes.flat_map(|note| note.homes).collect()
     }
 
     /// The host's links of the owners.
@@ -61,43 +75,58 @@ impl Leaving {
     /// Takes the ports back: all in one transaction, with the hairpins that they were the last to need.
     pub fn release(&self) -> Result<()> {
         let Some(mut nft) = open_for_removal()? else { return Ok(()) };
-        let found = self.find(&mut nft).map_err(firewall)?;
-        if found.is_empty() {
+        let Some(owner) = self.own(&mut nft, rules::owner(&self.owner)).map_err(firewall)? else {
             return host::forget(&self.forsaken(&mut nft)?);
-        }
-        // Before the ports, whose elements are what tells a repeated DEL of these links.
-        host::release_localhost(&mut nft, &found.links(), &self.links)?;
+        };
+        // Before the ports, whose elements are what tells a repeated DEL of this link.
+        let link = Note::of(&owner.element).and_then(|note| note.link);
+        host::release_localhost(&mut nft, &link.into_iter().collect(), &self.links)?;
         let mut led = Vec::new();
-        let removed = remove(&mut nft, |nft| self.find(nft), &mut led);
+        let removed = remove(&mut nft, |nft| self.find(nft), release_hairpins, &mut led);
         Error::collect([removed, host::forget(&led)])
     }
 
     fn find(&self, nft: &mut Nft) -> nft::Result<Found> {
         let Some(owner) = self.own(nft, rules::owner(&self.owner))? else { return Ok(Found::default()) };
-        let all = Note::of(&owner.element).map(|note| note.elements);
-        let elements = self.look_up(nft, owner)?;
-        if all == Some(elements.len()) {
-            return Ok(Found { elements, rules: Vec::new() });
+        if let Some(Note { elements: all, .. }) = Note::of(&owner.element) {
+            let elements = self.look_up(nft, owner, all)?;
+            if elements.len() == all {
+                return Ok(Found { elements, rules: Vec::new() });
+            }
         }
         search(nft, |tag| self.owner.owns(tag))
     }
 
-    /// The elements that can be found by their keys. Ports with conditions cannot: they have rules too, which have no key.
-    fn look_up(&self, nft: &mut Nft, owner: Placed) -> nft::Result<Vec<Placed>> {
+    /// The elements that can be found by their keys, until it is `all`. Ports with conditions cannot: they have rules too,
+    /// which have no key. IPv4 goes first: a port of all addresses is looked for in both families, and mostly in IPv4 alone.
+    fn look_up(&self, nft: &mut Nft, owner: Placed, all: usize) -> nft::Result<Vec<Placed>> {
         let (mut found, mut seen) = (vec![owner], HashSet::new());
-        for port in &self.ports {
+        let of_family = |family| self.ports.iter().filter(move |port| port.family == family);
+        for port in of_family(Nfproto::IPV4).chain(of_family(Nfproto::IPV6)) {
+            if found.len() == all {
+                break;
+            }
             let Some(taker) = self.own(nft, rules::taker(port, false))? else { continue };
             if let Some(led) = Led::by(&taker.element) {
-                for source in rules::sources(led.to, port) {
-                    let source = self.own(nft, source)?;
-                    found.extend(source.filter(|source| seen.insert(source.clone())));
-                }
+                let source = self.source(nft, port, led.to)?;
+                found.extend(source.filter(|source| seen.insert(source.clone())));
             }
             if seen.insert(taker.clone()) {
                 found.push(taker);
             }
         }
         Ok(found)
+    }
+
+    /// What is in one of two sets, or in neither.
+    fn source(&self, nft: &mut Nft, port: &HostPort, to: IpAddr) -> nft::Result<Option<Placed>> {
+        for source in rules::sources(to, port) {
+            let source = self.own(nft, source)?;
+            if source.is_some() {
+                return Ok(source);
+            }
+        }
+        Ok(None)
     }
 
     fn own(&self, nft: &mut Nft, wanted: Placed) -> nft::Result<Option<Placed>> {
@@ -134,7 +163,7 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
     let Some(mut nft) = open_for_removal()? else { return Ok(()) };
     let localhost = close_localhost_of(&mut nft, is_garbage);
     let mut led = Vec::new();
-    let removed = remove(&mut nft, |nft| search(nft, is_garbage), &mut led);
+    let removed = remove(&mut nft, |nft| search(nft, is_garbage), release_garbage_hairpins, &mut led);
     Error::collect([localhost, removed, host::release_localhost_garbage(&mut nft), host::forget(&led)])
 }
 
@@ -145,8 +174,19 @@ fn close_localhost_of(nft: &mut Nft, is_garbage: impl Fn(&str) -> bool) -> Resul
     host::release_localhost(nft, &going.difference(&staying).cloned().collect(), &[])
 }
 
+/// Adds to a batch the removal of the hairpins that nothing needs once something has gone.
+type ReleaseHairpins = fn(&mut Nft, &mut Batch, &Found) -> nft::Result<()>;
+
 /// Removes what `find` finds, and the hairpins that nothing needs then, and says in `led` where it led.
-fn remove(nft: &mut Nft, mut find: impl FnMut(&mut Nft) -> nft::Result<Found>, led: &mut Vec<Led>) -> Result<()> {
+///
+/// An ADD that comes meanwhile publishes its ports before it looks for its hairpin: either they are seen here, or it will
+/// miss the hairpin and make it anew.
+fn remove(
+    nft: &mut Nft,
+    mut find: impl FnMut(&mut Nft) -> nft::Result<Found>,
+    release_hairpins: ReleaseHairpins,
+    led: &mut Vec<Led>,
+) -> Result<()> {
     let commit = nft.transaction(|nft| {
         let found = find(nft)?;
         *led = found.led();
@@ -158,18 +198,33 @@ fn remove(nft: &mut Nft, mut find: impl FnMut(&mut Nft) -> nft::Result<Found>, l
     commit.map_err(firewall)
 }
 
-/// An ADD that comes meanwhile publishes its ports before it looks for its hairpin: either they are seen here, or it will
-/// miss the hairpin and make it anew.
-fn release_hairpins(nft: &mut Nft, batch: &mut Batch, going: &Found) -> nft::Result<()> {
-    let mut containers = BTreeSet::new();
-    for Sets { snat, masquerade, .. } in [Sets::of(Nfproto::IPV4), Sets::of(Nfproto::IPV6)] {
-        for set in [snat, masquerade] {
-            let (listed, going) = (listed(nft, &set)?, going.keys_in(&set));
-            let staying = listed.iter().filter(|element| !going.contains(&element.key));
-            containers.extend(staying.filter_map(rules::container));
+/// Releases the hairpins that only those need who are `going`: what others have is not listed, one of them is enough.
+pub fn release_hairpins(nft: &mut Nft, batch: &mut Batch, going: &Found) -> nft::Result<()> {
+    let (section, owners) = (rules::section(), going.keys_in(&rules::owners()));
+    let mut seen = HashSet::new();
+    for (address, link) in going.homes() {
+        let set = if address.is_ipv4() { &section.v4.links } else { &section.v6.links };
+        let key = Key::new().ip(address).ifname(Ifname::new(&link)?);
+        let Some(hairpin) = nft.element(&table(), set, &key)?.filter(|hairpin| seen.insert(hairpin.clone())) else {
+            continue;
+        };
+        let stays = |owner: &Element| !owners.contains(&owner.key) && rules::has_home_in(owner, &hairpin);
+        // A single address is one container's alone.
+        let is_shared = *hairpin.last() != hairpin.key;
+        if !is_shared || nft.find(&table(), &rules::owners(), stays)?.is_none() {
+            batch.delete_elements(&table(), set, [hairpin]);
         }
     }
-    let is_needed = |subnet: &IpNetwork| containers.iter().any(|container| subnet.contains(*container));
+    Ok(())
+}
+
+/// Releases all that nobody needs who stays.
+fn release_garbage_hairpins(nft: &mut Nft, batch: &mut Batch, going: &Found) -> nft::Result<()> {
+    let owners = going.keys_in(&rules::owners());
+    let listed = listed(nft, &rules::owners())?;
+    let staying = listed.iter().filter(|owner| !owners.contains(&owner.key)).filter_map(Note::of);
+    let staying: BTreeSet<IpAddr> = staying.flat_map(|note| note.homes).map(|(address, _)| address).collect();
+    let is_needed = |subnet: &IpNetwork| staying.range(subnet.network()..=subnet.broadcast()).next().is_some();
     rules::section().release_unneeded(nft, batch, is_needed)
 }
 
@@ -178,8 +233,8 @@ pub fn delete(batch: &mut Batch, found: &Found) {
     for handle in &found.rules {
         batch.delete_rule(&table(), CONDITIONAL, *handle);
     }
-    for Placed { set, element } in &found.elements {
-        batch.delete_elements(&table(), set, [element.clone()]);
+    for (set, elements) in by_set(&found.elements) {
+        batch.delete_elements(&table(), &set, elements);
     }
 }
 

@@ -15,7 +15,10 @@ use nft::{
     priority,
 };
 
-use crate::plan::{HostPort, Published, Snat};
+use crate::{
+    note::Note,
+    plan::{HostPort, Published, Snat},
+};
 
 /// The chain of rules for ports whose packets have to meet conditions.
 pub const CONDITIONAL: &str = "portmap_conditional";
@@ -97,31 +100,16 @@ pub struct Placed {
     pub element: Element,
 }
 
-/// What every element says beside its owner's tag, in the private part that nft does not show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// How many elements the owner has: who finds as many has found all.
-    pub elements: usize,
-    /// The host's link of the owner, where it is known: when that has gone, so has the owner.
-    pub link: Option<String>,
-}
-
-impl Note {
-    /// The type of the private datum.
-    const KIND: u8 = 0x4d;
-
-    /// The note of an element.
-    pub fn of(element: &Element) -> Option<Self> {
-        let datum = element.private.as_ref().filter(|datum| datum.kind == Self::KIND)?;
-        let (elements, link) = std::str::from_utf8(&datum.value).ok()?.split_once(' ')?;
-        let link = Some(link).filter(|link| !link.is_empty()).map(str::to_owned);
-        Some(Self { elements: elements.parse().ok()?, link })
+/// The elements of each set: they go together, in few messages.
+pub fn by_set<'a>(placed: impl IntoIterator<Item = &'a Placed>) -> Vec<(Set, Vec<Element>)> {
+    let mut sets: Vec<(Set, Vec<Element>)> = Vec::new();
+    for Placed { set, element } in placed {
+        match sets.iter_mut().find(|(present, _)| present == set) {
+            Some((_, elements)) => elements.push(element.clone()),
+            None => sets.push((set.clone(), vec![element.clone()])),
+        }
     }
-
-    /// `element` with this note.
-    pub fn on(&self, element: Element) -> Element {
-        element.private(Self::KIND, format!("{} {}", self.elements, self.link.as_deref().unwrap_or_default()))
-    }
+    sets
 }
 
 /// The elements of a published port: the one that takes the port comes first.
@@ -157,9 +145,15 @@ pub fn sources(container: IpAddr, port: &HostPort) -> [Placed; 2] {
     [snat, masquerade].map(|set| Placed { set, element: Element::new(connections(container, port)) })
 }
 
-/// The container of an element of those sets.
-pub fn container(element: &Element) -> Option<IpAddr> {
-    address(element.key.values())
+/// Whether `owner`, an element that stands for one, has an address that `hairpin` is for.
+pub fn has_home_in(owner: &Element, hairpin: &Element) -> bool {
+    let ([Value::Ipv4(_) | Value::Ipv6(_), Value::Ifname(link)], Some(first), Some(last)) =
+        (hairpin.key.values(), address(hairpin.key.values()), address(hairpin.last().values()))
+    else {
+        return false;
+    };
+    let within = |(address, behind): &(IpAddr, String)| behind == link.as_str() && (first..=last).contains(address);
+    Note::of(owner).is_some_and(|note| note.homes.iter().any(within))
 }
 
 fn address(values: &[Value]) -> Option<IpAddr> {
@@ -179,7 +173,7 @@ fn unspecified(family: Nfproto) -> IpAddr {
 }
 
 /// Connections that a published port lets come about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Led {
     /// The protocol.
     pub protocol: Proto,
@@ -327,16 +321,6 @@ mod tests {
         let to: std::net::SocketAddr = to.parse().unwrap();
         let at = at.map(|at| at.parse().unwrap());
         Published { from: HostPort { family: Nfproto::of(to.ip()), at, protocol: Proto::UDP, port: 53 }, to }
-    }
-
-    #[test]
-    fn note_is_read_as_it_was_written() {
-        for link in [None, Some("veth0".to_owned())] {
-            let note = Note { elements: 3, link };
-            assert_eq!(Note::of(&note.on(Element::new(80_u32))), Some(note));
-        }
-        assert_eq!(Note::of(&Element::new(80_u32)), None);
-        assert_eq!(Note::of(&Element::new(80_u32).private(Note::KIND, "x")), None);
     }
 
     #[test]

@@ -17,15 +17,19 @@
 mod call;
 mod chart;
 mod containers;
+mod data_path;
 mod floor;
 mod host;
 mod json;
 mod leases;
+mod ports;
+mod published;
 mod series;
 mod setup;
 mod size;
 mod table;
 mod targets;
+mod turns;
 mod workers;
 
 use std::{env, error::Error, fs, process::ExitCode};
@@ -41,12 +45,13 @@ const REFERENCE: &str = "reference";
 type Scenario = fn(&Setup) -> Vec<Series>;
 
 /// All scenarios, in the order in which they are measured.
-const SCENARIOS: [(&str, Scenario); 4] = [
+const SCENARIOS: [(&str, Scenario); 6] = [
     ("size", size::measure),
     ("leases", leases::measure),
     ("containers", containers::measure),
     ("workers", workers::measure),
-    // Here: ports, data-path.
+    ("ports", ports::measure),
+    ("data-path", data_path::measure),
 ];
 
 fn main() -> ExitCode {

@@ -38,8 +38,12 @@ pub struct Setup {
     pub crowd: u32,
     /// The most leases that there are.
     pub leases: u32,
-    /// How many calls of a kind a round makes at one number of leases.
+    /// How many calls of a kind a round makes at one number of leases, and how many turns each number of others' ports has.
     pub calls: u32,
+    /// The most ports that are published.
+    pub ports: u32,
+    /// The most that a container gets of a contender that starts programs for each.
+    pub ports_by_programs: u32,
 }
 
 impl Setup {
@@ -59,6 +63,8 @@ impl Setup {
             crowd: 200,
             leases: 60_000,
             calls: 100,
+            ports: 10_000,
+            ports_by_programs: 1_000,
         };
         let mut args = args.into_iter();
         while let Some(arg) = args.next() {
@@ -75,6 +81,8 @@ impl Setup {
                 "--crowd" => setup.crowd = number(&arg, &value()?)?,
                 "--leases" => setup.leases = number(&arg, &value()?)?,
                 "--calls" => setup.calls = number(&arg, &value()?)?,
+                "--ports" => setup.ports = number(&arg, &value()?)?,
+                "--ports-by-programs" => setup.ports_by_programs = number(&arg, &value()?)?,
                 _ => setup.take(&arg)?,
             }
         }

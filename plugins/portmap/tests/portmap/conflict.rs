@@ -97,6 +97,18 @@ fn port_of_an_owner_without_a_link_is_taken_over_and_its_late_del_takes_nothing(
 }
 
 #[test]
+fn hairpin_of_an_owner_without_a_link_goes_with_its_ports() {
+    let stage = Stage::new();
+    let gone = stage.run("c1", &stage.publishing(web()));
+    stage.sandbox.sh("ip link del br1");
+    let other = stage.network(2, json!({ "runtimeConfig": { "portMappings": web() } }));
+    stage.sandbox.sh(&format!("ip link del {} 2>&1 || true", gone.result["interfaces"][1]["name"].as_str().unwrap()));
+    stage.run("c2", &other);
+    assert_eq!(stage.elements("hairpin_links").len(), 2);
+    assert!(stage.elements("hairpin_links").iter().all(|hairpin| hairpin.contains("br2")));
+}
+
+#[test]
 fn link_of_the_same_name_with_another_owner_does_not_keep_a_port() {
     let stage = Stage::new();
     let gone = stage.run("c1", &stage.publishing(web()));
