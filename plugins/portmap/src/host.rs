@@ -107,10 +107,13 @@ pub fn set_hairpin_mode(host: &mut Rtnl, links: &[Link], undo: &mut Undo) -> Res
 /// packets to and from 127.0.0.0/8 out that come in by that link.
 pub fn ensure_localhost(nft: &mut Nft, host: &mut Rtnl, address: IpAddr) -> Result<()> {
     let Some(link) = link_to(host, address)? else { return Ok(()) };
-    let mut guard = Batch::new();
-    let name = Ifname::new(&link.name).map_err(firewall)?;
-    guard.ensure_elements(&table(), &localnet_links(), [Element::new(name)]);
-    nft.commit(guard).map_err(firewall)?;
+    // Every commit, also of what is there, makes all who read at that moment read again.
+    if !is_guarded(nft, &link.name)? {
+        let mut guard = Batch::new();
+        let name = Ifname::new(&link.name).map_err(firewall)?;
+        guard.ensure_elements(&table(), &localnet_links(), [Element::new(name)]);
+        nft.commit(guard).map_err(firewall)?;
+    }
     sysctl::ensure(&here(), &route_localnet(&link.name), "1").map_err(kernel)
 }
 

@@ -144,7 +144,7 @@ impl Adding<'_> {
             homes: homes.iter().map(|(subnet, link)| (subnet.ip(), link.clone())).collect(),
             ..Note::default()
         };
-        let published = self.publication().publish(&mut nft, &note);
+        let published = self.publication().publish(&mut nft, host, &note);
         let leaving = Leaving {
             owner: self.owner.clone(),
             ports: self.ports.iter().map(|port| port.from).collect(),
@@ -192,7 +192,7 @@ impl Adding<'_> {
 
     fn check_nftables(&self, host: &mut Rtnl) -> Result<()> {
         let mut nft = Nft::open().map_err(firewall)?;
-        self.publication().check(&mut nft)?;
+        self.publication().check(&mut nft, host)?;
         if self.plan.snat == Snat::Nobody {
             return Ok(());
         }

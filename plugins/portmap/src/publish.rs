@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use attach::{Owner, firewall, kernel, tag_prefix, verify::failed};
 use cni::{Code, Error, Result};
-use net::{Rtnl, here};
+use net::Rtnl;
 use nft::{Batch, Element, Nft, Rule};
 
 use crate::{
@@ -31,23 +31,22 @@ impl Publication<'_> {
     ///
     /// # Errors
     /// Code 101 if a port is published already for another container whose link is there. Then nothing has changed.
-    pub fn publish(&self, nft: &mut Nft, note: &Note) -> Result<Vec<Published>> {
+    pub fn publish(&self, nft: &mut Nft, host: &mut Rtnl, note: &Note) -> Result<Vec<Published>> {
         rules::section().section.ensure(nft)?;
-        match self.publish_all(nft, note) {
+        match self.publish_all(nft, host, note) {
             Err(error) if error.code == Code::InUse => {
-                let own = self.not_elsewhere(nft)?.ok_or(error)?;
-                Publication { ports: &own, ..*self }.publish_all(nft, note).map(|()| own)
+                let own = self.not_elsewhere(nft, host)?.ok_or(error)?;
+                Publication { ports: &own, ..*self }.publish_all(nft, host, note).map(|()| own)
             }
             done => done.map(|()| self.ports.to_vec()),
         }
     }
 
-    fn publish_all(&self, nft: &mut Nft, note: &Note) -> Result<()> {
+    fn publish_all(&self, nft: &mut Nft, host: &mut Rtnl, note: &Note) -> Result<()> {
         let (elements, rules) = (self.elements(note), self.rules());
-        let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let commit = nft.transaction(|nft| {
             let mut batch = Batch::new();
-            let in_the_way = self.in_the_way(nft, &mut host, &elements)?;
+            let in_the_way = self.in_the_way(nft, host, &elements)?;
             delete(&mut batch, &in_the_way);
             release_hairpins(nft, &mut batch, &in_the_way.without(self.owner))?;
             for (set, elements) in by_set(&elements) {
@@ -71,10 +70,10 @@ impl Publication<'_> {
     }
 
     /// Fails unless every port is published as the configuration has it, or for another interface of the container.
-    pub fn check(&self, nft: &mut Nft) -> Result<()> {
+    pub fn check(&self, nft: &mut Nft, host: &mut Rtnl) -> Result<()> {
         match self.check_all(nft) {
             Err(error) if error.code == Code::CheckFailed => {
-                let own = self.not_elsewhere(nft)?.ok_or(error)?;
+                let own = self.not_elsewhere(nft, host)?.ok_or(error)?;
                 Publication { ports: &own, ..*self }.check_all(nft)
             }
             done => done,
@@ -107,10 +106,10 @@ impl Publication<'_> {
     }
 
     /// The ports without those that other interfaces of the container have; none if they have none.
-    fn not_elsewhere(&self, nft: &mut Nft) -> Result<Option<Vec<Published>>> {
-        let (mut own, mut host) = (Vec::new(), Rtnl::open(&here()).map_err(kernel)?);
+    fn not_elsewhere(&self, nft: &mut Nft, host: &mut Rtnl) -> Result<Option<Vec<Published>>> {
+        let mut own = Vec::new();
         for port in self.ports {
-            if !self.is_elsewhere(nft, &mut host, port)? {
+            if !self.is_elsewhere(nft, host, port)? {
                 own.push(*port);
             }
         }
