@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::model::{Element, Family, Set, Table};
 use crate::socket::{Failure, Socket};
+use crate::turn::{self, Turn};
 use crate::userdata;
 use crate::wire::attr::Attrs;
 use crate::wire::{Message, Refusal, element, object, rule};
@@ -20,6 +21,8 @@ use crate::wire::{Message, Refusal, element, object, rule};
 const GEN_ID: u16 = 1;
 /// How often a reading or a transaction is tried when others keep committing.
 const TRIES: u32 = 50;
+/// How often a transaction is tried before others have to wait for it.
+const TRIES_WITHOUT_TURN: u32 = 4;
 /// The longest pause before another try.
 const PAUSE_MAX: Duration = Duration::from_millis(5);
 
@@ -45,12 +48,14 @@ pub struct ListedRule {
 #[derive(Debug)]
 pub struct Nft {
     socket: Socket,
+    /// What is read counts only if nobody commits before [`Self::transaction`] does.
+    is_in_transaction: bool,
 }
 
 impl Nft {
     /// Opens a socket in the current thread's network namespace.
     pub fn open() -> Result<Self> {
-        Socket::open().map(|socket| Self { socket })
+        Socket::open().map(|socket| Self { socket, is_in_transaction: false })
     }
 
     /// The generation of the ruleset now.
@@ -69,23 +74,41 @@ impl Nft {
     /// Reads, decides and changes as if nobody else did.
     ///
     /// `build` reads the ruleset and returns the changes. They are committed if nobody committed since before `build`
-    /// ran; otherwise `build` runs again. After 50 tries the error is the last ERESTART.
+    /// ran; otherwise `build` runs again, also if it has found nothing to change. After a few tries other transactions wait
+    /// for this one; after 50, against programs that do not wait, the error is the last ERESTART.
     pub fn transaction<E: From<Error>>(
         &mut self,
         mut build: impl FnMut(&mut Self) -> std::result::Result<Batch, E>,
     ) -> std::result::Result<(), E> {
-        let mut tries = 0;
+        let (mut tries, mut turn) = (0, None);
         loop {
+            if turn.is_none() {
+                turn::await_others();
+            }
             let generation = self.generation()?;
-            let batch = build(self)?;
-            match self.commit(batch.guarded_by(generation)) {
+            self.is_in_transaction = true;
+            let built = build(self);
+            self.is_in_transaction = false;
+            match self.commit_at(generation, built?) {
                 Err(error) if error.is_restart() && tries < TRIES => {
                     tries += 1;
-                    thread::sleep(pause(tries));
+                    if tries == TRIES_WITHOUT_TURN {
+                        turn = Turn::take();
+                    } else {
+                        thread::sleep(pause(tries));
+                    }
                 }
                 result => return Ok(result?),
             }
         }
+    }
+
+    /// Commits if nobody has since `generation`. An empty batch says that there was nothing to change then.
+    fn commit_at(&mut self, generation: Generation, batch: Batch) -> Result<()> {
+        if !batch.is_empty() {
+            return self.commit(batch.guarded_by(generation));
+        }
+        if self.generation()? == generation { Ok(()) } else { Err(Error::new("read", "ruleset", Errno::ERESTART)) }
     }
 
     /// Whether a table is there.
@@ -171,7 +194,8 @@ impl Nft {
         self.steady(|socket| socket.dump_twice(&message, decode)).map_err(|failure| failure.into_error(op, object))
     }
 
-    /// Reads until nobody commits meanwhile, so that what is read is of one moment.
+    /// Reads until nobody commits meanwhile, so that what is read is of one moment. In a transaction it is enough that the
+    /// kernel does not say so: whether anybody did, the end of it asks for all that was read.
     ///
     /// `NLM_F_DUMP_INTR` alone does not tell: the kernel compares generations when it begins a datagram of a dump, and
     /// misses a commit while it fills the last one.
@@ -180,15 +204,22 @@ impl Nft {
         mut read: impl FnMut(&mut Socket) -> std::result::Result<T, Failure>,
     ) -> std::result::Result<T, Failure> {
         for tries in 1..=TRIES {
-            let before = generation(&mut self.socket)?;
+            let before = self.generation_to_compare()?;
             match read(&mut self.socket) {
-                Ok(seen) if generation(&mut self.socket)? == before => return Ok(seen),
+                Ok(seen) if self.generation_to_compare()? == before => return Ok(seen),
                 Ok(_) | Err(Failure { errno: Errno::EINTR, .. }) => thread::sleep(pause(tries)),
                 Err(failure) => return Err(failure),
             }
         }
         let extack = Some("the ruleset kept changing while it was read".to_owned());
         Err(Failure { extack, ..Errno::EINTR.into() })
+    }
+}
+
+impl Nft {
+    /// `None` in a transaction, which compares by itself.
+    fn generation_to_compare(&mut self) -> std::result::Result<Option<Generation>, Failure> {
+        if self.is_in_transaction { Ok(None) } else { generation(&mut self.socket).map(Some) }
     }
 }
 

@@ -66,6 +66,7 @@ mod key;
 mod model;
 mod parting;
 mod socket;
+mod turn;
 mod userdata;
 mod value;
 mod wire;

@@ -258,6 +258,23 @@ fn transaction_runs_again_when_others_commit() {
 }
 
 #[test]
+fn transaction_without_changes_runs_again_when_others_commit() {
+    let (mut nft, table) = with_sets();
+    let mut other = Nft::open().unwrap();
+    let mut seen = Vec::new();
+    nft.transaction(|nft| -> Result<Batch> {
+        seen.push(nft.elements(&table, &map())?.len());
+        if seen.len() < 3 {
+            let port = u16::try_from(seen.len()).unwrap();
+            add(&mut other, &table, &map(), [Element::new(tcp(port)).to(to_web())])?;
+        }
+        Ok(Batch::new())
+    })
+    .unwrap();
+    assert_eq!(seen, [0, 1, 2]);
+}
+
+#[test]
 fn transactions_at_once_lose_nothing() {
     let (mut nft, table) = with_sets();
     let take_next = |nft: &mut Nft| {
