@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use nft::{
     Batch, COMMENT_MAX, Chain, Data, Element, Errno, Error, Key, KeyType, Nft, Result, Rule, Set, Table, Verdict, expr,
@@ -294,6 +296,35 @@ fn transactions_at_once_lose_nothing() {
         }
     });
     assert_eq!(nft.elements(&table, &map()).unwrap().len(), 100);
+}
+
+#[test]
+fn slow_transaction_gets_its_turn() {
+    let (mut nft, table) = with_sets();
+    let sockets: Vec<Nft> = (0..4).map(|_| Nft::open().unwrap()).collect();
+    let is_done = AtomicBool::new(false);
+    let add = |port: u16| {
+        let mut batch = Batch::new();
+        batch.ensure_elements(&table, &map(), [Element::new(tcp(port)).to(to_web())]);
+        batch
+    };
+    thread::scope(|scope| {
+        for mut fast in sockets {
+            scope.spawn(|| {
+                let mut fast = move || fast.transaction(|_| -> Result<Batch> { Ok(add(1)) });
+                while !is_done.load(Ordering::Relaxed) {
+                    fast().unwrap();
+                }
+            });
+        }
+        let slow = nft.transaction(|nft| -> Result<Batch> {
+            nft.elements(&table, &map())?;
+            thread::sleep(Duration::from_millis(10));
+            Ok(add(2))
+        });
+        is_done.store(true, Ordering::Relaxed);
+        slow.unwrap();
+    });
 }
 
 #[test]
