@@ -50,12 +50,14 @@ pub struct Nft {
     socket: Socket,
     /// What is read counts only if nobody commits before [`Self::transaction`] does.
     is_in_transaction: bool,
+    /// Somebody did, in the middle of a reading.
+    is_interrupted: bool,
 }
 
 impl Nft {
     /// Opens a socket in the current thread's network namespace.
     pub fn open() -> Result<Self> {
-        Socket::open().map(|socket| Self { socket, is_in_transaction: false })
+        Socket::open().map(|socket| Self { socket, is_in_transaction: false, is_interrupted: false })
     }
 
     /// The generation of the ruleset now.
@@ -87,9 +89,11 @@ impl Nft {
             }
             let generation = self.generation()?;
             self.is_in_transaction = true;
-            let built = build(self);
+            let outcome = build(self);
             self.is_in_transaction = false;
-            match self.commit_at(generation, built?) {
+            let is_interrupted = std::mem::take(&mut self.is_interrupted);
+            let done = if is_interrupted { Err(lost()) } else { self.commit_at(generation, outcome?) };
+            match done {
                 Err(error) if error.is_restart() && tries < TRIES => {
                     tries += 1;
                     if tries == TRIES_WITHOUT_TURN {
@@ -108,7 +112,7 @@ impl Nft {
         if !batch.is_empty() {
             return self.commit(batch.guarded_by(generation));
         }
-        if self.generation()? == generation { Ok(()) } else { Err(Error::new("read", "ruleset", Errno::ERESTART)) }
+        if self.generation()? == generation { Ok(()) } else { Err(lost()) }
     }
 
     /// Whether a table is there.
@@ -194,8 +198,8 @@ impl Nft {
         self.steady(|socket| socket.dump_twice(&message, decode)).map_err(|failure| failure.into_error(op, object))
     }
 
-    /// Reads until nobody commits meanwhile, so that what is read is of one moment. In a transaction it is enough that the
-    /// kernel does not say so: whether anybody did, the end of it asks for all that was read.
+    /// Reads until nobody commits meanwhile, so that what is read is of one moment. In a transaction it reads once:
+    /// whether anybody did, the end of that asks for all that was read.
     ///
     /// `NLM_F_DUMP_INTR` alone does not tell: the kernel compares generations when it begins a datagram of a dump, and
     /// misses a commit while it fills the last one.
@@ -203,10 +207,13 @@ impl Nft {
         &mut self,
         mut read: impl FnMut(&mut Socket) -> std::result::Result<T, Failure>,
     ) -> std::result::Result<T, Failure> {
+        if self.is_in_transaction {
+            return read(&mut self.socket).inspect_err(|failure| self.is_interrupted |= failure.errno == Errno::EINTR);
+        }
         for tries in 1..=TRIES {
-            let before = self.generation_to_compare()?;
+            let before = generation(&mut self.socket)?;
             match read(&mut self.socket) {
-                Ok(seen) if self.generation_to_compare()? == before => return Ok(seen),
+                Ok(seen) if generation(&mut self.socket)? == before => return Ok(seen),
                 Ok(_) | Err(Failure { errno: Errno::EINTR, .. }) => thread::sleep(pause(tries)),
                 Err(failure) => return Err(failure),
             }
@@ -216,11 +223,9 @@ impl Nft {
     }
 }
 
-impl Nft {
-    /// `None` in a transaction, which compares by itself.
-    fn generation_to_compare(&mut self) -> std::result::Result<Option<Generation>, Failure> {
-        if self.is_in_transaction { Ok(None) } else { generation(&mut self.socket).map(Some) }
-    }
+/// Somebody else was faster.
+fn lost() -> Error {
+    Error::new("read", "ruleset", Errno::ERESTART)
 }
 
 fn generation(socket: &mut Socket) -> std::result::Result<Generation, Failure> {

@@ -21,19 +21,20 @@ pub(crate) struct Turn(#[expect(dead_code, reason = "a lock is held by its descr
 impl Turn {
     /// Waits for those who have asked before.
     pub(crate) fn take() -> Option<Self> {
-        locked(File::lock).map(Self)
+        lock().map(Self)
     }
 }
 
-/// Waits until nobody has the turn.
+/// Waits until nobody has the turn. Not by a shared lock: many of those, one after the other, would keep the turn from whoever is
+/// to take it.
 pub(crate) fn await_others() {
-    drop(locked(File::lock_shared));
+    drop(lock());
 }
 
-fn locked(lock: fn(&File) -> io::Result<()>) -> Option<File> {
+fn lock() -> Option<File> {
     let file = OpenOptions::new().write(true).open(OBJECT).ok()?;
     loop {
-        match lock(&file) {
+        match file.lock() {
             Ok(()) => return Some(file),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return None,

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -302,16 +302,18 @@ fn transactions_at_once_lose_nothing() {
 fn slow_transaction_gets_its_turn() {
     let (mut nft, table) = with_sets();
     let sockets: Vec<Nft> = (0..4).map(|_| Nft::open().unwrap()).collect();
-    let is_done = AtomicBool::new(false);
-    let add = |port: u16| {
+    let (is_done, next) = (AtomicBool::new(false), AtomicU16::new(0));
+    // What changes nothing is no commit.
+    let add_next = || {
         let mut batch = Batch::new();
-        batch.ensure_elements(&table, &map(), [Element::new(tcp(port)).to(to_web())]);
+        let port = next.fetch_add(1, Ordering::Relaxed);
+        batch.add_elements(&table, &map(), [Element::new(tcp(port)).to(to_web())]);
         batch
     };
     thread::scope(|scope| {
         for mut fast in sockets {
             scope.spawn(|| {
-                let mut fast = move || fast.transaction(|_| -> Result<Batch> { Ok(add(1)) });
+                let mut fast = move || fast.transaction(|_| -> Result<Batch> { Ok(add_next()) });
                 while !is_done.load(Ordering::Relaxed) {
                     fast().unwrap();
                 }
@@ -320,7 +322,7 @@ fn slow_transaction_gets_its_turn() {
         let slow = nft.transaction(|nft| -> Result<Batch> {
             nft.elements(&table, &map())?;
             thread::sleep(Duration::from_millis(10));
-            Ok(add(2))
+            Ok(add_next())
         });
         is_done.store(true, Ordering::Relaxed);
         slow.unwrap();
