@@ -2,6 +2,9 @@
 //!
 //! All of it takes well below a millisecond on an idle machine. A packet that comes before is lost, and its sender tries
 //! again after a second.
+//!
+//! When many attach at once it takes half a second: a worker of the kernel has to get the RTNL mutex in between. Who asks every
+//! moment then keeps it from its work, so the pauses grow with the wait.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -14,8 +17,9 @@ use net::{Link, LinkIndex, PortState, Rtnl};
 
 use crate::kernel;
 
-/// How often a state is looked at.
+/// How soon a state is looked at again: at first, and at most.
 const POLL: Duration = Duration::from_micros(200);
+const POLL_MAX: Duration = Duration::from_millis(10);
 /// After that an address is taken to be usable: rules for routing may hide its route.
 const LOCAL_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -26,17 +30,17 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 ///
 /// A port that spanning tree holds back (half a minute by default) is not waited for: it will pass them.
 pub fn await_forwarding(host: &mut Rtnl, port: LinkIndex, timeout: Duration) -> Result<()> {
-    let deadline = Instant::now() + timeout;
+    let wait = Wait::new(timeout);
     loop {
         let link = host.link_at(port).map_err(kernel)?;
         let Some(link) = link else {
             return Err(Error::new(Code::Kernel, format!("wait for bridge port {port}: the link has gone")));
         };
         let Some(lack) = lack_of(host, &link)? else { return Ok(()) };
-        if Instant::now() > deadline {
+        if wait.is_over() {
             return Err(Error::new(Code::Kernel, format!("wait for bridge port \"{}\": {lack}", link.name)));
         }
-        thread::sleep(POLL);
+        wait.pause();
     }
 }
 
@@ -63,13 +67,13 @@ fn lack_of(host: &mut Rtnl, port: &Link) -> Result<Option<&'static str>> {
 /// no duplicates to be detected (`addrconf_dad_work`, `net/ipv6/addrconf.c`).
 pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
     let IpAddr::V6(v6) = address else { return Ok(()) };
-    let deadline = Instant::now() + LOCAL_TIMEOUT;
+    let wait = Wait::new(LOCAL_TIMEOUT);
     while !v6.is_unicast_link_local() && !is_local(rtnl, address)? {
-        if Instant::now() > deadline {
+        if wait.is_over() {
             log::info!("wait for address {address}: it has no local route");
             break;
         }
-        thread::sleep(POLL);
+        wait.pause();
     }
     Ok(())
 }
@@ -79,15 +83,36 @@ pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
 /// The kernel makes the route that packets to groups need to come in once a worker has noticed the carrier
 /// (`addrconf_link_ready`), which is a moment after the link is up.
 pub fn await_groups(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
-    let deadline = Instant::now() + LOCAL_TIMEOUT;
+    let wait = Wait::new(LOCAL_TIMEOUT);
     while !rtnl.has_route_by(link.index, ALL_NODES.into()).map_err(kernel)? {
-        if Instant::now() > deadline {
+        if wait.is_over() {
             log::info!("wait for IPv6 on \"{}\": it has no route to groups", link.name);
             break;
         }
-        thread::sleep(POLL);
+        wait.pause();
     }
     Ok(())
+}
+
+/// A wait that looks again and again.
+struct Wait {
+    since: Instant,
+    limit: Duration,
+}
+
+impl Wait {
+    fn new(limit: Duration) -> Self {
+        Self { since: Instant::now(), limit }
+    }
+
+    fn is_over(&self) -> bool {
+        self.since.elapsed() > self.limit
+    }
+
+    /// Rests for a fraction of what it has taken till now, which is what the wait may last too long.
+    fn pause(&self) {
+        thread::sleep((self.since.elapsed() / 4).clamp(POLL, POLL_MAX));
+    }
 }
 
 fn is_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<bool> {

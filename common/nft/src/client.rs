@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::model::{Element, Family, Set, Table};
 use crate::socket::{Failure, Socket};
+use crate::turn::{self, Turn};
 use crate::userdata;
 use crate::wire::attr::Attrs;
 use crate::wire::{Message, Refusal, element, object, rule};
@@ -21,6 +22,8 @@ use crate::wire::{Message, Refusal, element, object, rule};
 const GEN_ID: u16 = 1;
 /// How often a reading or a transaction is tried when others keep committing.
 const TRIES: u32 = 50;
+/// How often a transaction is tried before others have to wait for it.
+const TRIES_WITHOUT_TURN: u32 = 4;
 /// The longest pause before another try.
 const PAUSE_MAX: Duration = Duration::from_millis(5);
 
@@ -46,14 +49,16 @@ pub struct ListedRule {
 #[derive(Debug)]
 pub struct Nft {
     socket: Socket,
-    /// Those that still have answers which nobody wants: closed at the end, with the other.
-    abandoned: Vec<Socket>,
+    /// What is read counts only if nobody commits before [`Self::transaction`] does.
+    is_in_transaction: bool,
+    /// Somebody did, in the middle of a reading.
+    is_interrupted: bool,
 }
 
 impl Nft {
     /// Opens a socket in the current thread's network namespace.
     pub fn open() -> Result<Self> {
-        Socket::open().map(|socket| Self { socket, abandoned: Vec::new() })
+        Socket::open().map(|socket| Self { socket, is_in_transaction: false, is_interrupted: false })
     }
 
     /// The generation of the ruleset now.
@@ -72,23 +77,43 @@ impl Nft {
     /// Reads, decides and changes as if nobody else did.
     ///
     /// `build` reads the ruleset and returns the changes. They are committed if nobody committed since before `build`
-    /// ran; otherwise `build` runs again. After 50 tries the error is the last ERESTART.
+    /// ran; otherwise `build` runs again, also if it has found nothing to change. After a few tries other transactions wait
+    /// for this one; after 50, against programs that do not wait, the error is the last ERESTART.
     pub fn transaction<E: From<Error>>(
         &mut self,
         mut build: impl FnMut(&mut Self) -> std::result::Result<Batch, E>,
     ) -> std::result::Result<(), E> {
-        let mut tries = 0;
+        let (mut tries, mut turn) = (0, None);
         loop {
+            if turn.is_none() {
+                turn::await_others();
+            }
             let generation = self.generation()?;
-            let batch = build(self)?;
-            match self.commit(batch.guarded_by(generation)) {
+            self.is_in_transaction = true;
+            let outcome = build(self);
+            self.is_in_transaction = false;
+            let is_interrupted = std::mem::take(&mut self.is_interrupted);
+            let done = if is_interrupted { Err(lost()) } else { self.commit_at(generation, outcome?) };
+            match done {
                 Err(error) if error.is_restart() && tries < TRIES => {
                     tries += 1;
-                    thread::sleep(pause(tries));
+                    if tries == TRIES_WITHOUT_TURN {
+                        turn = Turn::take();
+                    } else {
+                        thread::sleep(pause(tries));
+                    }
                 }
                 result => return Ok(result?),
             }
         }
+    }
+
+    /// Commits if nobody has since `generation`. An empty batch says that there was nothing to change then.
+    fn commit_at(&mut self, generation: Generation, batch: Batch) -> Result<()> {
+        if !batch.is_empty() {
+            return self.commit(batch.guarded_by(generation));
+        }
+        if self.generation()? == generation { Ok(()) } else { Err(lost()) }
     }
 
     /// Whether a table is there.
@@ -177,20 +202,19 @@ impl Nft {
     }
 
     /// The first wanted element that one dump comes upon.
-    fn scan(&mut self, table: &Table, set: &Set, wanted: impl Fn(&Element) -> bool) -> Result<Option<Element>> {
+    fn scan(&self, table: &Table, set: &Set, wanted: impl Fn(&Element) -> bool) -> Result<Option<Element>> {
         let object = format!("{table} {}", set.name);
         let message = element::message(table, &set.name, None, Vec::new())
             .map_err(|refusal| Error::invalid("search set", object.clone(), refusal))?;
         let message = Message::nftables(table.family, 0, NfTablesMessage::GetSetElement(message));
         let mut found = None;
-        let mut socket = Socket::open()?;
-        let scanned = socket.scan(message, |payload| {
+        // One of its own: there will be answers that nobody wants.
+        let scanned = Socket::open()?.scan(message, |payload| {
             let mut raws = Vec::new();
             element::decode(set, payload, &mut raws);
             found = element::join(set, raws).and_then(|elements| elements.into_iter().find(&wanted));
             if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        self.abandoned.push(socket);
         match scanned {
             Ok(()) => Ok(found),
             Err(Failure { errno: Errno::ENOENT | Errno::EINTR, .. }) => Ok(None),
@@ -214,7 +238,8 @@ impl Nft {
         self.steady(|socket| socket.dump_twice(&message, decode)).map_err(|failure| failure.into_error(op, object))
     }
 
-    /// Reads until nobody commits meanwhile, so that what is read is of one moment.
+    /// Reads until nobody commits meanwhile, so that what is read is of one moment. In a transaction it reads once:
+    /// whether anybody did, the end of that asks for all that was read.
     ///
     /// `NLM_F_DUMP_INTR` alone does not tell: the kernel compares generations when it begins a datagram of a dump, and
     /// misses a commit while it fills the last one.
@@ -222,6 +247,9 @@ impl Nft {
         &mut self,
         mut read: impl FnMut(&mut Socket) -> std::result::Result<T, Failure>,
     ) -> std::result::Result<T, Failure> {
+        if self.is_in_transaction {
+            return read(&mut self.socket).inspect_err(|failure| self.is_interrupted |= failure.errno == Errno::EINTR);
+        }
         for tries in 1..=TRIES {
             let before = generation(&mut self.socket)?;
             match read(&mut self.socket) {
@@ -233,6 +261,11 @@ impl Nft {
         let extack = Some("the ruleset kept changing while it was read".to_owned());
         Err(Failure { extack, ..Errno::EINTR.into() })
     }
+}
+
+/// Somebody else was faster.
+fn lost() -> Error {
+    Error::new("read", "ruleset", Errno::ERESTART)
 }
 
 fn generation(socket: &mut Socket) -> std::result::Result<Generation, Failure> {

@@ -3,7 +3,7 @@
 //! Tables, chains, sets and rules are plain data ([`Table`], [`Chain`], [`Set`], [`Rule`], [`Element`]). A [`Batch`]
 //! collects changes to them; [`Nft::commit`] hands the batch to the kernel, which applies all of it or nothing.
 //! [`Nft::transaction`] makes read-modify-write safe without a lock: the batch names the ruleset generation that the
-//! caller read, and the kernel refuses it when somebody committed in between.
+//! caller read, and the kernel refuses it when somebody committed in between. Only who keeps losing makes others wait.
 //!
 //! The words are those of `nft(8)`: what this crate writes is what an administrator reads in `nft list ruleset`.
 //!
@@ -62,10 +62,12 @@ mod client;
 pub mod conntrack;
 mod error;
 pub mod expr;
+mod frame;
 mod key;
 mod model;
 mod parting;
 mod socket;
+mod turn;
 mod userdata;
 mod value;
 mod wire;

@@ -2,10 +2,7 @@
 //!
 //! Answers are matched to the request by sequence number; what an earlier, abandoned request left behind is skipped.
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP,
-    NLMSG_OVERRUN, NetlinkBuffer,
-};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR};
 use netlink_sys::{SocketAddr, protocols::NETLINK_NETFILTER};
 use nix::errno::Errno;
 use nix::libc::{MSG_DONTWAIT, MSG_TRUNC};
@@ -14,22 +11,16 @@ use std::ops::ControlFlow;
 
 use crate::batch::Plan;
 use crate::error::{Error, Result};
+use crate::frame::{Answer, frames};
 use crate::parting;
 use crate::wire::Message;
-use crate::wire::attr::Attrs;
 
 /// Room for an answer; the kernel fills up to 32 KiB of it in a dump (`netlink_recvmsg`, `net/netlink/af_netlink.c`), and makes
 /// other answers of a page or two (`NLMSG_GOODSIZE`).
 const ANSWER_LEN: usize = 64 * 1024;
 /// What netlink keeps of a send buffer for itself (`netlink_sendmsg`, `net/netlink/af_netlink.c`).
 const SEND_OVERHEAD: usize = 32;
-/// Everything before the attributes of an answer: `struct nfgenmsg`.
-const NFGENMSG_LEN: usize = 4;
-/// `struct nlmsghdr`
-const NLMSGHDR_LEN: usize = 16;
-/// `NLMSGERR_ATTR_MSG` and `NLMSGERR_ATTR_OFFS`, `include/uapi/linux/netlink.h`
-const NLMSGERR_ATTR_MSG: u16 = 1;
-const NLMSGERR_ATTR_OFFS: u16 = 2;
+
 /// A refusal, before it is known what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
@@ -57,15 +48,6 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// What an answer may say.
-enum Answer<'a> {
-    /// The attributes of an object.
-    Object(&'a [u8]),
-    /// The request is done.
-    Done,
-    Failed(Failure),
-}
-
 /// How a request was answered.
 #[derive(Debug, Clone, Copy, Default)]
 struct Exchange {
@@ -80,67 +62,6 @@ fn each(mut object: impl FnMut(&[u8])) -> impl FnMut(&[u8]) -> ControlFlow<()> {
     move |payload| {
         object(payload);
         ControlFlow::Continue(())
-    }
-}
-
-/// One message of a datagram.
-struct Frame<'a> {
-    kind: u16,
-    flags: u16,
-    sequence: u32,
-    payload: &'a [u8],
-}
-
-/// The messages of a datagram; a malformed one ends it.
-fn frames(datagram: &[u8]) -> impl Iterator<Item = Frame<'_>> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        let message = NetlinkBuffer::new_checked(rest).ok()?;
-        let len = usize::try_from(message.length()).ok()?;
-        let (kind, flags, sequence) = (message.message_type(), message.flags(), message.sequence_number());
-        let payload = rest.get(NLMSGHDR_LEN..len)?;
-        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
-        Some(Frame { kind, flags, sequence, payload })
-    })
-}
-
-impl<'a> Frame<'a> {
-    /// `None` for what means nothing.
-    fn answer(&self) -> Option<Answer<'a>> {
-        match self.kind {
-            NLMSG_NOOP => None,
-            NLMSG_OVERRUN => Some(Answer::Failed(Errno::ENOBUFS.into())),
-            // Both start with an error number; that of NLMSG_DONE tells how a dump ended.
-            NLMSG_ERROR | NLMSG_DONE => Some(self.status()),
-            _ => Some(Answer::Object(self.payload.get(NFGENMSG_LEN..).unwrap_or_default())),
-        }
-    }
-
-    fn status(&self) -> Answer<'a> {
-        let code = self.payload.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
-        if code >= 0 {
-            return Answer::Done;
-        }
-        let attrs = Attrs(self.explanation().unwrap_or_default());
-        let offset = attrs.find(NLMSGERR_ATTR_OFFS).and_then(|offset| offset.try_into().ok()).map(u32::from_ne_bytes);
-        let errno = Errno::from_raw(code.saturating_neg());
-        Answer::Failed(Failure { errno, extack: attrs.string(NLMSGERR_ATTR_MSG), offset })
-    }
-
-    /// The attributes of an extended acknowledgement, behind the error number and, for `NLMSG_ERROR`, the request.
-    fn explanation(&self) -> Option<&'a [u8]> {
-        if self.flags & NLM_F_ACK_TLVS == 0 {
-            return None;
-        }
-        let behind_code = self.payload.get(4..)?;
-        if self.kind == NLMSG_DONE {
-            return Some(behind_code);
-        }
-        let request_len = match behind_code.first_chunk() {
-            Some(len) if self.flags & NLM_F_CAPPED == 0 => usize::try_from(u32::from_ne_bytes(*len)).ok()?,
-            _ => NLMSGHDR_LEN,
-        };
-        behind_code.get(request_len.next_multiple_of(4)..)
     }
 }
 
@@ -372,57 +293,6 @@ fn retry(mut call: impl FnMut() -> std::io::Result<usize>) -> std::result::Resul
         match call() {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             result => return Ok(result?),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn frame(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = u32::try_from(NLMSGHDR_LEN + payload.len()).unwrap().to_ne_bytes().to_vec();
-        bytes.extend(kind.to_ne_bytes());
-        bytes.extend(flags.to_ne_bytes());
-        bytes.extend([7, 0, 0, 0, 0, 0, 0, 0]);
-        bytes.extend(payload);
-        bytes
-    }
-
-    fn failure(bytes: &[u8]) -> Failure {
-        match frames(bytes).next().and_then(|frame| frame.answer()) {
-            Some(Answer::Failed(failure)) => failure,
-            _ => panic!("not a failure"),
-        }
-    }
-
-    #[test]
-    fn extended_acknowledgement_is_read() {
-        let mut payload = (-17_i32).to_ne_bytes().to_vec();
-        payload.extend([0; NLMSGHDR_LEN]);
-        payload.extend([7, 0, 1, 0, b'h', b'i', 0, 0, 8, 0, 2, 0]);
-        payload.extend(44_u32.to_ne_bytes());
-        let expected = Failure { errno: Errno::EEXIST, extack: Some("hi".to_owned()), offset: Some(44) };
-        assert_eq!(failure(&frame(NLMSG_ERROR, NLM_F_CAPPED | NLM_F_ACK_TLVS, &payload)), expected);
-        assert_eq!(failure(&frame(NLMSG_ERROR, NLM_F_CAPPED, &payload)), Errno::EEXIST.into());
-    }
-
-    #[test]
-    fn dump_can_end_with_an_error() {
-        assert_eq!(failure(&frame(NLMSG_DONE, 0, &(-2_i32).to_ne_bytes())), Errno::ENOENT.into());
-    }
-
-    #[test]
-    fn junk_is_survived() {
-        assert_eq!(frames(&[]).count(), 0);
-        assert_eq!(frames(&[0; 64]).count(), 0);
-        assert_eq!(frames(&[255; 64]).count(), 0);
-        let flags = NLM_F_ACK_TLVS;
-        for payload in [&[][..], &[255], &[254, 255, 255, 255], &[254, 255, 255, 255, 255, 255, 255, 255]] {
-            for kind in [NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN, NLMSG_NOOP, 0x0a00] {
-                let bytes = frame(kind, flags, payload);
-                assert_eq!(frames(&bytes).filter_map(|frame| frame.answer()).count(), usize::from(kind != NLMSG_NOOP));
-            }
         }
     }
 }

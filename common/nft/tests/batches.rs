@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use nft::{
     Batch, COMMENT_MAX, Chain, Data, Element, Errno, Error, Key, KeyType, Nft, Result, Rule, Set, Table, Verdict, expr,
@@ -258,6 +260,23 @@ fn transaction_runs_again_when_others_commit() {
 }
 
 #[test]
+fn transaction_without_changes_runs_again_when_others_commit() {
+    let (mut nft, table) = with_sets();
+    let mut other = Nft::open().unwrap();
+    let mut seen = Vec::new();
+    nft.transaction(|nft| -> Result<Batch> {
+        seen.push(nft.elements(&table, &map())?.len());
+        if seen.len() < 3 {
+            let port = u16::try_from(seen.len()).unwrap();
+            add(&mut other, &table, &map(), [Element::new(tcp(port)).to(to_web())])?;
+        }
+        Ok(Batch::new())
+    })
+    .unwrap();
+    assert_eq!(seen, [0, 1, 2]);
+}
+
+#[test]
 fn transactions_at_once_lose_nothing() {
     let (mut nft, table) = with_sets();
     let take_next = |nft: &mut Nft| {
@@ -277,6 +296,37 @@ fn transactions_at_once_lose_nothing() {
         }
     });
     assert_eq!(nft.elements(&table, &map()).unwrap().len(), 100);
+}
+
+#[test]
+fn slow_transaction_gets_its_turn() {
+    let (mut nft, table) = with_sets();
+    let sockets: Vec<Nft> = (0..4).map(|_| Nft::open().unwrap()).collect();
+    let (is_done, next) = (AtomicBool::new(false), AtomicU16::new(0));
+    // What changes nothing is no commit.
+    let add_next = || {
+        let mut batch = Batch::new();
+        let port = next.fetch_add(1, Ordering::Relaxed);
+        batch.add_elements(&table, &map(), [Element::new(tcp(port)).to(to_web())]);
+        batch
+    };
+    thread::scope(|scope| {
+        for mut fast in sockets {
+            scope.spawn(|| {
+                let mut fast = move || fast.transaction(|_| -> Result<Batch> { Ok(add_next()) });
+                while !is_done.load(Ordering::Relaxed) {
+                    fast().unwrap();
+                }
+            });
+        }
+        let slow = nft.transaction(|nft| -> Result<Batch> {
+            nft.elements(&table, &map())?;
+            thread::sleep(Duration::from_millis(10));
+            Ok(add_next())
+        });
+        is_done.store(true, Ordering::Relaxed);
+        slow.unwrap();
+    });
 }
 
 #[test]
