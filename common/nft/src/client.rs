@@ -186,11 +186,12 @@ impl Nft {
     /// An element of a set or map that is `wanted`, if there is one. Not all is read where one comes early, so what this costs
     /// depends on how rare such elements are. `None` also when the set is not there.
     ///
-    /// What it finds was there while it read; for a [`transaction`](Self::transaction) that is enough.
+    /// It looks by a socket of its own, in the current thread's network namespace. What it finds was there while it read; for a
+    /// [`transaction`](Self::transaction) that is enough.
     pub fn find(&mut self, table: &Table, set: &Set, wanted: impl Fn(&Element) -> bool) -> Result<Option<Element>> {
         // A range may be two elements, of which neither tells the whole.
         if !set.interval
-            && let Some(found) = self.scan(table, set, &wanted)?
+            && let Some(found) = scan(table, set, &wanted)?
         {
             return Ok(Some(found));
         }
@@ -198,27 +199,6 @@ impl Nft {
         match self.elements(table, set) {
             Err(error) if error.is_not_found() => Ok(None),
             listed => Ok(listed?.into_iter().find(wanted)),
-        }
-    }
-
-    /// The first wanted element that one dump comes upon.
-    fn scan(&self, table: &Table, set: &Set, wanted: impl Fn(&Element) -> bool) -> Result<Option<Element>> {
-        let object = format!("{table} {}", set.name);
-        let message = element::message(table, &set.name, None, Vec::new())
-            .map_err(|refusal| Error::invalid("search set", object.clone(), refusal))?;
-        let message = Message::nftables(table.family, 0, NfTablesMessage::GetSetElement(message));
-        let mut found = None;
-        // One of its own: there will be answers that nobody wants.
-        let scanned = Socket::open()?.scan(message, |payload| {
-            let mut raws = Vec::new();
-            element::decode(set, payload, &mut raws);
-            found = element::join(set, raws).and_then(|elements| elements.into_iter().find(&wanted));
-            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        match scanned {
-            Ok(()) => Ok(found),
-            Err(Failure { errno: Errno::ENOENT | Errno::EINTR, .. }) => Ok(None),
-            Err(failure) => Err(failure.into_error("search set", object)),
         }
     }
 
@@ -260,6 +240,27 @@ impl Nft {
         }
         let extack = Some("the ruleset kept changing while it was read".to_owned());
         Err(Failure { extack, ..Errno::EINTR.into() })
+    }
+}
+
+/// The first wanted element that one dump comes upon.
+fn scan(table: &Table, set: &Set, wanted: impl Fn(&Element) -> bool) -> Result<Option<Element>> {
+    let object = format!("{table} {}", set.name);
+    let message = element::message(table, &set.name, None, Vec::new())
+        .map_err(|refusal| Error::invalid("search set", object.clone(), refusal))?;
+    let message = Message::nftables(table.family, 0, NfTablesMessage::GetSetElement(message));
+    let mut found = None;
+    // One of its own: there will be answers that nobody wants.
+    let scanned = Socket::open()?.scan(message, |payload| {
+        let mut raws = Vec::new();
+        element::decode(set, payload, &mut raws);
+        found = element::join(set, raws).and_then(|elements| elements.into_iter().find(&wanted));
+        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    match scanned {
+        Ok(()) => Ok(found),
+        Err(Failure { errno: Errno::ENOENT | Errno::EINTR, .. }) => Ok(None),
+        Err(failure) => Err(failure.into_error("search set", object)),
     }
 }
 
