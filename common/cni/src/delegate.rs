@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    process::{Child, Command as Process, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command as Process, ExitStatus, Stdio},
     sync::Arc,
     thread,
     time::Duration,
@@ -41,7 +41,7 @@ impl Delegate {
         &self.plugin
     }
 
-    /// Starts it for ADD, so that it has come to reading its request when [`Started::add`] sends that.
+    /// Starts it for ADD, so that it has come to reading its request when [`Started::ask`] sends that.
     pub fn start(&self) -> Result<Started> {
         self.start_for(Command::Add)
     }
@@ -64,7 +64,7 @@ impl Delegate {
     fn start_for(&self, command: Command) -> Result<Started> {
         let executable = self.find()?;
         let child = spawn(&executable, command).map_err(|error| not_run(&executable, &error))?;
-        Ok(Started { delegate: self.clone(), executable, child, is_asked: false })
+        Ok(Started { delegate: self.clone(), executable, child, is_asked: false, is_over: false })
     }
 
     fn find(&self) -> Result<PathBuf> {
@@ -112,20 +112,29 @@ impl Delegate {
     }
 }
 
-/// A delegate that has been started and has no request yet.
+/// A delegate that has been started.
 ///
-/// One that is not asked gets none, and has nothing to do.
+/// One that is not asked gets no request, and has nothing to do.
 #[derive(Debug)]
 pub struct Started {
     delegate: Delegate,
     executable: PathBuf,
     child: Child,
     is_asked: bool,
+    is_over: bool,
 }
 
 impl Started {
-    /// ADD. The caller pushes [`Delegate::del`] on its undo log *before*: also a delegate that fails is owed a DEL.
-    pub fn add(self) -> Result<Success> {
+    /// Hands over the request; what does not need the answer may be done meanwhile. The caller pushes [`Delegate::del`] on
+    /// its undo log *before*: also a delegate that fails is owed a DEL.
+    pub fn ask(&mut self) -> Result<()> {
+        self.is_asked = true;
+        let Some(stdin) = self.child.stdin.take() else { return Ok(()) };
+        hand_over(stdin, &self.delegate.request).map_err(|error| not_run(&self.executable, &error))
+    }
+
+    /// The result of the ADD that it was [asked](Self::ask) for.
+    pub fn result(self) -> Result<Success> {
         let Delegate { plugin, version, .. } = self.delegate.clone();
         let stdout = self.answer()?;
         let document: Value = serde_json::from_slice(&stdout)
@@ -135,23 +144,35 @@ impl Started {
 
     /// What it prints when it is asked.
     fn answer(mut self) -> Result<Vec<u8>> {
-        self.is_asked = true;
-        let answer = converse(&mut self.child, &self.delegate.request);
-        // Whatever has failed: it must not go on behind the back of the DEL that undoes this.
-        let status = self.child.wait().map_err(|error| not_run(&self.executable, &error))?;
+        let asked = self.ask();
+        let (answer, status) = self.end();
+        asked?;
+        let status = status.map_err(|error| not_run(&self.executable, &error))?;
         let stdout = answer.map_err(|error| not_run(&self.executable, &error))?;
         if status.success() { Ok(stdout) } else { Err(self.delegate.failure(status, &stdout)) }
+    }
+
+    /// What it prints, and how it ends. Whatever has failed: it must not go on behind the back of the DEL that undoes it.
+    fn end(&mut self) -> (io::Result<Vec<u8>>, io::Result<ExitStatus>) {
+        self.is_over = true;
+        drop(self.child.stdin.take());
+        let mut answer = Vec::new();
+        let stdout = self.child.stdout.take();
+        let read = stdout.map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut answer));
+        (read.map(|_| answer), self.child.wait())
     }
 }
 
 impl Drop for Started {
-    /// The ADD has failed before the delegate was asked. If it has done something nevertheless, it is owed a DEL.
+    /// The ADD has failed before there was an answer. Who was asked is owed a DEL, which the undo log has; who has done
+    /// something without being asked is owed one, too.
     fn drop(&mut self) {
-        if self.is_asked {
+        if self.is_over {
             return;
         }
-        drop((self.child.stdin.take(), self.child.stdout.take()));
-        if self.child.wait().is_ok_and(|status| status.success())
+        let (_, status) = self.end();
+        if !self.is_asked
+            && status.is_ok_and(|status| status.success())
             && let Err(error) = self.delegate.del()
         {
             log::warn!("undo ADD of \"{}\": {error}", self.delegate.plugin);
@@ -176,25 +197,18 @@ fn spawn(executable: &Path, command: Command) -> io::Result<Child> {
     process.spawn()
 }
 
-/// Hands over the request and hears the answer out. A delegate may exit without having read the request. When this returns it can
-/// neither read nor write any more.
-fn converse(child: &mut Child, request: &Arc<[u8]>) -> io::Result<Vec<u8>> {
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    if let Some(mut stdin) = stdin {
-        if request.len() > PIPE_CAPACITY {
-            // It might fill its standard output before it has read all: write beside the reading.
-            let request = Arc::clone(request);
-            thread::spawn(move || stdin.write_all(&request));
-        } else {
-            stdin.write_all(request).or_else(|error| match error.kind() {
-                io::ErrorKind::BrokenPipe => Ok(()),
-                _ => Err(error),
-            })?;
-        }
+/// Writes the request. A delegate may exit without having read it.
+fn hand_over(mut stdin: ChildStdin, request: &Arc<[u8]>) -> io::Result<()> {
+    if request.len() > PIPE_CAPACITY {
+        // It might fill its standard output before it has read all: write beside the reading.
+        let request = Arc::clone(request);
+        thread::spawn(move || stdin.write_all(&request));
+        return Ok(());
     }
-    let mut answer = Vec::new();
-    stdout.map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut answer))?;
-    Ok(answer)
+    stdin.write_all(request).or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    })
 }
 
 #[cfg(test)]
@@ -228,7 +242,7 @@ mod tests {
     #[test]
     fn result_without_a_version_has_the_requests() {
         let (_dir, delegate) = delegate(r#"echo '{"ips":[{"address":"10.0.0.2/24"}]}'"#);
-        assert_eq!(delegate.start().unwrap().add().unwrap().ips.len(), 1);
+        assert_eq!(delegate.start().unwrap().result().unwrap().ips.len(), 1);
     }
 
     #[test]
@@ -242,6 +256,15 @@ mod tests {
             drop(delegate.start().unwrap());
             assert_eq!(fs::read_to_string(dir.path().join("calls")).unwrap(), calls);
         }
+    }
+
+    #[test]
+    fn delegate_whose_answer_nobody_waits_for_comes_to_its_end_first() {
+        let (dir, delegate) = delegate(r#"sleep 0.1; cat > "$(dirname "$0")/done""#);
+        let mut started = delegate.start().unwrap();
+        started.ask().unwrap();
+        drop(started);
+        assert_eq!(fs::read_to_string(dir.path().join("done")).unwrap(), REQUEST);
     }
 
     #[test]

@@ -21,6 +21,10 @@ use crate::{
     conf::Envelope, env::Env, json, wire,
 };
 
+/// That of every plugin: the one of musl, which plugins are linked with, is slow for processes that live for a millisecond.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// More than most requests have, in bytes: read by one call.
 const USUAL_REQUEST: usize = 8 * 1024;
 

@@ -17,7 +17,8 @@ use attach::{
     veth,
 };
 use cni::{
-    Add, Check, Code, Del, Delegate, Error, Gc, IpConfig, Network, Plugin, Result, Started, Status, Success, Undo, wire,
+    Add, Check, Code, Del, Delegate, Error, Gc, IpConfig, Network, Plugin, Result, Started, Status, Success, Undo,
+    Version, wire,
 };
 use ipnetwork::IpNetwork;
 use net::{Errno, Link, LinkIndex, Netns, Rtnl, here};
@@ -43,16 +44,17 @@ impl Plugin for Bridge {
         let plan = Plan::new(&add.network.conf, &add.args, add.network.ipam.is_some())?;
         let netns = Netns::open(&add.netns).map_err(kernel)?;
         let owner = Owner::new(&add.network.name, &add.attachment);
-        let delegate = add.network.ipam.as_ref().map(Delegate::start).transpose()?;
+        let mut delegate = add.network.ipam.as_ref().map(Delegate::start).transpose()?;
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
 
         let masquerade = masquerade::prepare(&plan, undo)?;
         let bridge = link::ensure_bridge(&mut host, &plan)?;
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;
+        ask(&add.network, delegate.as_mut(), undo)?;
         link::pin_address(&mut host, &bridge)?;
         link::set_port(&mut host, &port, &plan)?;
-        let lease = lease(&add.network, delegate, &plan, undo)?;
+        let lease = lease(delegate, &plan, add.network.version)?;
         let wanted = container::Wanted {
             ips: &lease.ips,
             routes: &lease.routes,
@@ -138,14 +140,18 @@ impl Plugin for Bridge {
     }
 }
 
-/// What the delegate hands out, completed as the configuration asks. Without a delegate there is only the link.
-fn lease(network: &Network<Conf>, delegate: Option<Started>, plan: &Plan, undo: &mut Undo) -> Result<Success> {
-    let (Some(ipam), Some(delegate)) = (network.ipam.clone(), delegate) else {
-        return Ok(Success { dns: plan.dns.clone(), ..Success::default() });
-    };
+/// Has the delegate begin, if there is one: the interface that it may need is there.
+fn ask(network: &Network<Conf>, delegate: Option<&mut Started>, undo: &mut Undo) -> Result<()> {
+    let (Some(ipam), Some(delegate)) = (network.ipam.clone(), delegate) else { return Ok(()) };
     undo.push(format!("ADD of \"{}\"", ipam.plugin()), move || ipam.del());
-    let mut lease = plan.complete(delegate.add()?)?;
-    wire::check_expressible(!lease.ips.is_empty(), network.version)?;
+    delegate.ask()
+}
+
+/// What the delegate hands out, completed as the configuration asks. Without a delegate there is only the link.
+fn lease(delegate: Option<Started>, plan: &Plan, version: Version) -> Result<Success> {
+    let Some(delegate) = delegate else { return Ok(Success { dns: plan.dns.clone(), ..Success::default() }) };
+    let mut lease = plan.complete(delegate.result()?)?;
+    wire::check_expressible(!lease.ips.is_empty(), version)?;
     for ip in &mut lease.ips {
         ip.interface = Some(link::CONTAINER);
     }
