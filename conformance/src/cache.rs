@@ -149,7 +149,7 @@ impl Cache {
     pub fn store(&self, entry: &Entry) -> Result<()> {
         let path = self.path(&entry.network, &entry.key());
         let failed = |cause| Error::io("write cache", &path, cause);
-        let text = serde_json::to_vec(entry).map_err(|cause| failed(cause.into()))?;
+        let text = serde_json::to_vec(entry).map_err(|cause| failed(io::Error::other(cause)))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&self.results).map_err(failed)?;
         // Others store at the same time, perhaps from another PID namespace: the clock tells us apart, `create_new` makes sure.
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());

@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use ipnetwork::IpNetwork;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -65,10 +65,16 @@ pub fn check_expressible(has_addresses: bool, version: Version) -> Result<()> {
 
 /// Writes a JSON document as the Go plugins do: indented by four spaces, without a final newline, in one write.
 pub fn write(out: &mut dyn Write, document: &Value) -> io::Result<()> {
-    let mut text = Vec::new();
-    let layout = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    document.serialize(&mut serde_json::Serializer::with_formatter(&mut text, layout)).map_err(io::Error::other)?;
-    out.write_all(&text)?;
+    let narrow = serde_json::to_string_pretty(document).map_err(io::Error::other)?;
+    // Indented by two; a line of JSON begins with nothing else that is blank.
+    let lines: Vec<String> = narrow
+        .lines()
+        .map(|line| {
+            let indent = line.len() - line.trim_start_matches(' ').len();
+            format!("{:indent$}{line}", "")
+        })
+        .collect();
+    out.write_all(lines.join("\n").as_bytes())?;
     out.flush()
 }
 

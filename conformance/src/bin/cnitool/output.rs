@@ -2,7 +2,6 @@
 
 use conformance::{Entry, Error, Observer, Result};
 use serde::Serialize;
-use serde_json::ser::{PrettyFormatter, Serializer};
 use std::io::{self, Write};
 
 /// Prints text to stdout.
@@ -19,11 +18,10 @@ pub fn text(text: &str) -> Result<()> {
 /// # Errors
 /// As [`text`].
 pub fn json(document: &impl Serialize) -> Result<()> {
-    let mut out = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"    "));
-    document.serialize(&mut serializer).map_err(|cause| unwritable(cause.into()))?;
-    out.push(b'\n');
-    text(&String::from_utf8_lossy(&out))
+    let narrow = serde_json::to_string_pretty(document).map_err(|cause| unwritable(io::Error::other(cause)))?;
+    // Indented by two; a line of JSON begins with nothing else that is blank.
+    let wide = |line: &str| format!("{:indent$}{line}\n", "", indent = line.len() - line.trim_start_matches(' ').len());
+    text(&narrow.lines().map(wide).collect::<String>())
 }
 
 /// Prints why cnitool fails, each cause on a line.

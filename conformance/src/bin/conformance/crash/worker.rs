@@ -52,11 +52,11 @@ pub fn main() -> ExitCode {
 }
 
 fn read<T: DeserializeOwned>(line: io::Result<String>) -> io::Result<T> {
-    Ok(serde_json::from_str(&line?)?)
+    serde_json::from_str(&line?).map_err(io::Error::other)
 }
 
 fn tell(outcome: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_string(outcome)?;
+    let mut line = serde_json::to_string(outcome).map_err(io::Error::other)?;
     line.push('\n');
     let mut stdout = io::stdout().lock();
     stdout.write_all(line.as_bytes())?;
