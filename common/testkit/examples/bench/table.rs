@@ -94,6 +94,7 @@ fn row(label: &str, row: &Series, all: &[&Series], condition: &Condition) -> Str
 
 fn number_of(unit: Unit, number: f64) -> String {
     match unit {
+        Unit::Milliseconds if number < 0.1 => format!("{:.1} us", number * 1e3),
         Unit::Milliseconds => format!("{number:.2} ms"),
         Unit::Bytes => format!("{number:.0} B"),
         Unit::PerSecond => format!("{number:.1} /s"),
