@@ -50,7 +50,7 @@ impl Network<'_> {
     }
 
     fn plugins(self, sandbox: &Sandbox, port: u16) -> Vec<Value> {
-        let ipam = json!({"type": "host-local", "dataDir": sandbox.dir().join("leases"), "subnet": "10.88.0.0/16",
+        let ipam = json!({"type": "host-local", "dataDir": sandbox.dir().join("leases").to_string_lossy(), "subnet": "10.88.0.0/16",
             "routes": [{"dst": "0.0.0.0/0"}]});
         let ports = json!([{"hostPort": port, "containerPort": 80, "protocol": "tcp"}]);
         let mut bridge = json!({"type": "bridge", "bridge": "bench0", "isGateway": true, "ipMasq": true, "ipam": ipam});

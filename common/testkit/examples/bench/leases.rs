@@ -108,7 +108,7 @@ impl Data {
     }
 
     fn conf(&self) -> Value {
-        let ipam = json!({"type": "host-local", "dataDir": self.0, "subnet": "10.88.0.0/16"});
+        let ipam = json!({"type": "host-local", "dataDir": self.0.to_string_lossy(), "subnet": "10.88.0.0/16"});
         json!({"cniVersion": "1.0.0", "name": "bench", "type": "ptp", "ipam": ipam})
     }
 }

@@ -48,7 +48,7 @@ impl Host {
         };
         let mappings: Vec<Value> = ports.map(mapping).collect();
         let prev = json!({ "cniVersion": "1.0.0",
-            "interfaces": [{ "name": "bench0" }, { "name": "port0" }, { "name": "eth0", "sandbox": self.container.path() }],
+            "interfaces": [{ "name": "bench0" }, { "name": "port0" }, { "name": "eth0", "sandbox": self.container.path().to_string_lossy() }],
             "ips": [{ "interface": 2, "address": "10.88.0.2/16", "gateway": "10.88.0.1" }] });
         json!({ "cniVersion": "1.0.0", "name": "bench", "type": "portmap", "prevResult": prev,
             "runtimeConfig": { "portMappings": mappings } })
