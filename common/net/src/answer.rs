@@ -56,6 +56,10 @@ impl<'a> Attribute<'a> {
         self.0.first().copied()
     }
 
+    pub(crate) fn u16(self) -> Option<u16> {
+        self.0.first_chunk().map(|bytes| u16::from_ne_bytes(*bytes))
+    }
+
     pub(crate) fn u32(self) -> Option<u32> {
         self.0.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
     }

@@ -10,6 +10,7 @@
 mod address;
 mod answer;
 mod error;
+mod kind;
 mod link;
 mod mac;
 mod ns;
@@ -21,6 +22,7 @@ pub mod sysctl;
 
 pub use address::Address;
 pub use error::{Error, Result};
+pub use kind::{IpvlanFlag, IpvlanMode, Kind, LinkSpec, MacvlanMode};
 pub use link::{BridgeSpec, Link, LinkChange, LinkIndex, VethEnd, VethSpec};
 pub use mac::Mac;
 pub use nix::errno::Errno;

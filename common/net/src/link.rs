@@ -7,7 +7,7 @@ use netlink_packet_route::link::{
 };
 
 use crate::{
-    Mac, Netns, Port,
+    Kind, Mac, Netns, Port,
     answer::{Answer, Attribute, Attributes},
 };
 
@@ -61,7 +61,7 @@ pub struct Link {
     pub mtu: u32,
     /// The bridge (or bond, VRF) that it is a port of.
     pub master: Option<LinkIndex>,
-    /// The other end of a veth pair, numbered in that end's namespace.
+    /// The other end of a veth pair, or the link that this one is on, numbered in that one's namespace.
     pub peer: Option<LinkIndex>,
     /// Whether the peer is in another network namespace.
     pub peer_elsewhere: bool,
@@ -83,9 +83,16 @@ pub struct Link {
     pub port: Option<Port>,
     /// Of a bridge: whether it looks at VLAN tags.
     pub vlan_filtering: bool,
+    /// What is its kind's own.
+    pub data: Option<Kind>,
 }
 
 impl Link {
+    /// The link that it is on, if it is on one: macvlan, ipvlan, vlan. Numbered in that link's namespace.
+    pub fn parent(&self) -> Option<LinkIndex> {
+        self.peer.filter(|_| !self.is_kind("veth"))
+    }
+
     /// Whether it is of `kind`.
     pub fn is_kind(&self, kind: &str) -> bool {
         self.kind.as_deref() == Some(kind)
@@ -115,6 +122,7 @@ impl Link {
             alias: None,
             port: None,
             vlan_filtering: false,
+            data: None,
         };
         for (kind, value) in attributes.iter() {
             match kind {
@@ -136,8 +144,10 @@ impl Link {
 
     fn take_info(&mut self, info: Attributes<'_>) {
         self.kind = info.find(IFLA_INFO_KIND).map(Attribute::text);
+        let data = info.find(IFLA_INFO_DATA).map(Attribute::nested);
+        self.data = self.kind.as_deref().and_then(|kind| Kind::of(kind, data));
         if self.is_kind("bridge") {
-            let filtering = info.find(IFLA_INFO_DATA).and_then(|data| data.nested().find(IFLA_BR_VLAN_FILTERING));
+            let filtering = data.and_then(|data| data.find(IFLA_BR_VLAN_FILTERING));
             self.vlan_filtering = filtering.and_then(Attribute::u8) == Some(1);
         }
         if info.find(IFLA_INFO_SLAVE_KIND).is_some_and(|kind| kind.text() == "bridge") {
@@ -237,6 +247,10 @@ pub struct LinkChange {
     pub tx_queue_len: Option<u32>,
     /// The alias; empty removes it.
     pub alias: Option<String>,
+    /// Another name.
+    pub name: Option<String>,
+    /// The bridge, bond or VRF that it becomes a port of; 0 is none.
+    pub master: Option<LinkIndex>,
 }
 
 impl LinkChange {
@@ -249,12 +263,22 @@ impl LinkChange {
             message.header.flags.set(flag, wanted == Some(true));
             message.header.change_mask.set(flag, wanted.is_some());
         }
+        message.attributes.extend(self.name.clone().map(LinkAttribute::IfName));
+        message.attributes.extend(self.master.map(|master| LinkAttribute::Controller(master.0)));
         message.attributes.extend(self.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
         message.attributes.extend(self.mtu.map(LinkAttribute::Mtu));
         message.attributes.extend(self.tx_queue_len.map(LinkAttribute::TxQueueLen));
         message.attributes.extend(self.alias.clone().map(LinkAttribute::IfAlias));
         message
     }
+}
+
+/// Moves a link to another network namespace, where it has `name`.
+pub(crate) fn move_message(index: LinkIndex, netns: &Netns, name: &str) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index.0;
+    message.attributes = vec![LinkAttribute::NetNsFd(netns.raw_fd()), LinkAttribute::IfName(name.to_owned())];
+    message
 }
 
 /// Turns VLAN filtering of a bridge on.

@@ -12,8 +12,8 @@ use netlink_packet_route::{
 use nix::errno::Errno;
 
 use crate::{
-    Address, BridgeSpec, Error, Inside, Link, LinkChange, LinkIndex, Nexthop, PortChange, PortVlan, Result, Route,
-    VethSpec,
+    Address, BridgeSpec, Error, Inside, Link, LinkChange, LinkIndex, LinkSpec, Netns, Nexthop, PortChange, PortVlan,
+    Result, Route, VethSpec,
     address::{RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR},
     link::{self, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK},
     port,
@@ -97,6 +97,27 @@ impl Rtnl {
         self.create(RTM_NEWLINK, &spec.message(), || {
             let place = spec.netns.map(|netns| format!(" in {}", netns.path().display())).unwrap_or_default();
             format!("create veth \"{}\" with peer \"{}\"{place}", spec.near.name, spec.far.name)
+        })
+    }
+
+    /// Makes a link; fails if the name is taken.
+    ///
+    /// Kernels before 6.15 look the name up in the network namespace of the socket, wherever the link is to be.
+    pub fn add_link(&mut self, spec: &LinkSpec<'_>) -> Result<()> {
+        self.create(RTM_NEWLINK, &spec.message(), || {
+            let place = spec.netns.map(|netns| format!(" in {}", netns.path().display())).unwrap_or_default();
+            format!("create {} \"{}\"{place}", spec.kind.name(), spec.name)
+        })
+    }
+
+    /// Moves a link to another network namespace and gives it a name there, which may be the one that it has. It is down then.
+    ///
+    /// # Errors
+    /// Of a name that is taken there the kernel may tell when it has moved the link already (`do_setlink`,
+    /// `net/core/rtnetlink.c`).
+    pub fn move_link(&mut self, link: &Link, netns: &Netns, name: &str) -> Result<()> {
+        self.act(RTM_SETLINK, &link::move_message(link.index, netns, name), || {
+            format!("move link \"{}\" to {} as \"{name}\"", link.name, netns.path().display())
         })
     }
 
