@@ -1,29 +1,40 @@
 //! What plugins share that make interfaces or rules: the one place where the protocol, the links and the firewall meet.
 //!
 //! * [`Owner`]: whose a link, a rule or an element is. Everything that outlives a container carries its tag.
+//! * [`Ipam`]: the delegate that manages addresses.
+//! * [`inner`]: a link that only the container has, on a [`parent`] or by itself.
 //! * [`veth`]: the pair between host and container, found again by name and tag alone.
 //! * [`container`]: addresses, routes and settings of the interface inside.
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
 //! * [`masquerade_chain`]: the same by iptables, as the reference plugins do it.
 //! * [`ready`]: waiting until an attachment can be used.
-//! * [`verify`][]: CHECK.
+//! * [`verify`][]: CHECK. [`told`]: what a previous result tells.
+//! * [`netns`]: the container's network namespace where it may have gone.
+//! * [`keys`]: keys that several plugins have.
 
 pub mod container;
 mod error;
 mod home_sets;
 mod homes;
 pub mod host;
+pub mod inner;
+mod ipam;
+pub mod keys;
 pub mod masquerade;
 pub mod masquerade_chain;
+pub mod netns;
 mod owner;
+pub mod parent;
 pub mod ready;
 mod section;
+pub mod told;
 pub mod verify;
 pub mod veth;
 mod xtables;
 
 pub use error::{firewall, kernel};
 pub use home_sets::{FamilySets, HomeSets};
+pub use ipam::Ipam;
 pub use owner::{Owner, network_hash, tag_prefix};
 pub use section::{Section, open_for_removal};
 pub use xtables::{may_have_chain, nft_table, reference_chain, xtables};

@@ -2,13 +2,15 @@
 
 use attach::{
     Owner, kernel,
+    netns::is_gone,
+    told::{self, has_mac},
     verify::failed,
     veth::{self, existing},
 };
 use cni::{Code, Del, Error, Interface, Result, Success, check_ifname};
 use net::{BridgeSpec, Errno, Link, LinkChange, Mac, Netns, Rtnl, here, sysctl};
 
-use crate::{conf::Conf, is_gone, plan::Plan};
+use crate::{conf::Conf, plan::Plan};
 
 /// The place of the container's interface in a result, behind bridge and port.
 pub const CONTAINER: i64 = 2;
@@ -124,15 +126,10 @@ pub fn interfaces(
     gateway: Option<&Link>,
     sandbox: String,
 ) -> Vec<Interface> {
-    let told = |link: &Link| Interface {
-        name: link.name.clone(),
-        mac: link.mac.map(|mac| mac.to_string()),
-        mtu: Some(link.mtu),
-        ..Interface::default()
-    };
-    let inside = Interface { sandbox: Some(sandbox), ..told(container) };
+    let inside = told::interface(container, Some(sandbox));
+    let on_host = |link: &Link| told::interface(link, None);
     let vlan = gateway.filter(|gateway| gateway.index != bridge.index);
-    [told(bridge), told(port), inside].into_iter().chain(vlan.map(told)).collect()
+    [on_host(bridge), on_host(port), inside].into_iter().chain(vlan.map(on_host)).collect()
 }
 
 /// The name of the bridge that the ports belong to.
@@ -156,7 +153,9 @@ pub fn del_foreign(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
         return Ok(());
     };
     let Some(peer) = peer_of(host, &link)? else { return Ok(()) };
-    if is_nobodys_port(host, del, &peer)? && (is_told(&peer, del) || may_be(&link, del)) {
+    if is_nobodys_port(host, del, &peer)?
+        && (is_told(&peer, del) || told::may_be(&link, del.network.prev_result.as_ref()))
+    {
         inside.del_link(link.index).map_err(kernel)?;
     }
     Ok(())
@@ -190,17 +189,6 @@ fn is_nobodys_port(host: &mut Rtnl, del: &Del<Conf>, link: &Link) -> Result<bool
 fn is_told(peer: &Link, del: &Del<Conf>) -> bool {
     let mut interfaces = del.network.prev_result.iter().flat_map(|result| &result.interfaces);
     interfaces.any(|told| told.sandbox.is_none() && told.name == peer.name && has_mac(peer, told))
-}
-
-fn has_mac(link: &Link, told: &Interface) -> bool {
-    told.mac.as_deref().is_some_and(|mac| mac.parse::<Mac>().ok() == link.mac)
-}
-
-/// Whether the previous result does not tell another hardware address of the container's interface.
-fn may_be(link: &Link, del: &Del<Conf>) -> bool {
-    let interfaces = del.network.prev_result.iter().flat_map(|result| &result.interfaces);
-    let mut told = interfaces.filter(|told| told.name == link.name && told.sandbox.is_some());
-    told.all(|told| told.mac.is_none() || has_mac(link, told))
 }
 
 /// The host's end of a container's link.

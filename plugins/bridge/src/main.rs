@@ -12,16 +12,14 @@ mod vlan;
 use std::{net::IpAddr, process::ExitCode, time::Duration};
 
 use attach::{
-    Owner, container, kernel, ready,
+    Ipam, Owner, container, kernel, ready,
+    told::ips_of,
     verify::{self, failed},
     veth,
 };
-use cni::{
-    Add, Check, Code, Del, Delegate, Error, Gc, IpConfig, Network, Plugin, Result, Started, Status, Success, Undo,
-    Version, wire,
-};
+use cni::{Add, Check, Code, Del, Error, Gc, IpConfig, Plugin, Result, Status, Success, Undo};
 use ipnetwork::IpNetwork;
-use net::{Errno, Link, LinkIndex, Netns, Rtnl, here};
+use net::{Link, LinkIndex, Netns, Rtnl, here};
 
 use conf::Conf;
 use plan::{Backend, Plan};
@@ -44,17 +42,17 @@ impl Plugin for Bridge {
         let plan = Plan::new(&add.network.conf, &add.args, add.network.ipam.is_some())?;
         let netns = Netns::open(&add.netns).map_err(kernel)?;
         let owner = Owner::new(&add.network.name, &add.attachment);
-        let mut delegate = add.network.ipam.as_ref().map(Delegate::start).transpose()?;
+        let mut ipam = Ipam::start(&add.network)?;
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
 
         let masquerade = masquerade::prepare(&plan, undo)?;
         let bridge = link::ensure_bridge(&mut host, &plan)?;
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;
-        ask(&add.network, delegate.as_mut(), undo)?;
+        ipam.ask(undo)?;
         link::pin_address(&mut host, &bridge)?;
         link::set_port(&mut host, &port, &plan)?;
-        let lease = lease(delegate, &plan, add.network.version)?;
+        let lease = plan.complete(ipam.lease(link::CONTAINER, &plan.dns)?);
         let wanted = container::Wanted {
             ips: &lease.ips,
             routes: &lease.routes,
@@ -140,37 +138,9 @@ impl Plugin for Bridge {
     }
 }
 
-/// Has the delegate begin, if there is one: the interface that it may need is there.
-fn ask(network: &Network<Conf>, delegate: Option<&mut Started>, undo: &mut Undo) -> Result<()> {
-    let (Some(ipam), Some(delegate)) = (network.ipam.clone(), delegate) else { return Ok(()) };
-    undo.push(format!("ADD of \"{}\"", ipam.plugin()), move || ipam.del());
-    delegate.ask()
-}
-
-/// What the delegate hands out, completed as the configuration asks. Without a delegate there is only the link.
-fn lease(delegate: Option<Started>, plan: &Plan, version: Version) -> Result<Success> {
-    let Some(delegate) = delegate else { return Ok(Success { dns: plan.dns.clone(), ..Success::default() }) };
-    let mut lease = plan.complete(delegate.result()?)?;
-    wire::check_expressible(!lease.ips.is_empty(), version)?;
-    for ip in &mut lease.ips {
-        ip.interface = Some(link::CONTAINER);
-    }
-    Ok(lease)
-}
-
 /// Removes what the reference plugin has made for an attachment that is not ours.
 fn del_foreign(host: &mut Rtnl, owner: &Owner, del: &Del<Conf>) -> Result<()> {
     Error::collect([link::del_foreign(host, del), reference::release(owner)])
-}
-
-/// The addresses of the container's interface `ifname`; other plugins may have added others. In a result that does not
-/// tell whose addresses are, all are.
-fn ips_of(result: &Success, ifname: &str) -> Vec<IpConfig> {
-    let is_own = |ip: &IpConfig| {
-        result.interface_of(ip).is_some_and(|interface| interface.sandbox.is_some() && interface.name == ifname)
-    };
-    let (own, others): (Vec<_>, Vec<_>) = result.ips.iter().cloned().partition(is_own);
-    if own.is_empty() { others.into_iter().filter(|ip| result.interface_of(ip).is_none()).collect() } else { own }
 }
 
 /// What is masqueraded: no router forwards link-local addresses.
@@ -186,10 +156,4 @@ fn remove(host: &mut Rtnl, ports: &[Link], bridge: &str, release_rules: impl FnO
     let going: Vec<LinkIndex> = ports.iter().map(|port| port.index).collect();
     let links: Vec<Result<()>> = going.iter().map(|port| host.del_link(*port).map_err(kernel)).collect();
     Error::collect(links.into_iter().chain([rules, masquerade::release_unused(bridge, &going)]))
-}
-
-/// Whether an error says that a network namespace has gone: its mount point too, or only that is left, or there is another
-/// kind of namespace in its place.
-fn is_gone(error: &net::Error) -> bool {
-    error.is_not_found() || error.errno == Errno::EINVAL
 }
