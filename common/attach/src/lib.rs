@@ -35,7 +35,7 @@ mod xtables;
 pub use error::{firewall, kernel};
 pub use home_sets::{FamilySets, HomeSets};
 pub use ipam::Ipam;
-pub use owner::{Owner, network_hash, tag_prefix};
+pub use owner::{Owner, network_hash, reference_name, tag_prefix};
 pub use section::{Section, open_for_removal};
 pub use xtables::{may_have_chain, nft_table, reference_chain, xtables};
 

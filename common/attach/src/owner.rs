@@ -108,6 +108,14 @@ pub fn network_hash(network: &str) -> String {
     hash
 }
 
+/// The name that the reference plugins derive from a container on a network: `stem` and as many digits of the hash of both as make
+/// `length` characters. All interfaces of the container share it.
+pub fn reference_name(stem: &str, network: &str, container_id: &str, length: usize) -> String {
+    let mut name = format!("{stem}{}", hash(&format!("{network}{container_id}")));
+    name.truncate(length);
+    name
+}
+
 /// How the names of all host links of a network begin, given its hash.
 pub(crate) fn link_stem(network_hash: &str) -> String {
     format!("veth{}", &network_hash[..4])

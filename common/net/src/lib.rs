@@ -1,4 +1,4 @@
-//! The kernel's network over rtnetlink: namespaces, links, addresses, routes, sysctls. It knows nothing of CNI.
+//! The kernel's network over rtnetlink: namespaces, links, addresses, routes, qdiscs, sysctls. It knows nothing of CNI.
 //!
 //! A netlink socket belongs to the network namespace that it was opened in. An [`Rtnl`] is such a socket: whoever holds
 //! one for the host and one for a container never has to switch. The few things that depend on where a thread *is*
@@ -8,6 +8,7 @@
 //! [`Rtnl`] only sends.
 
 mod address;
+mod altname;
 mod answer;
 mod error;
 mod kind;
@@ -15,10 +16,12 @@ mod link;
 mod mac;
 mod ns;
 mod port;
+mod qdisc;
 mod route;
 mod rtnl;
 mod socket;
 pub mod sysctl;
+mod traffic;
 
 pub use address::Address;
 pub use error::{Error, Result};
@@ -28,5 +31,6 @@ pub use mac::Mac;
 pub use nix::errno::Errno;
 pub use ns::{Inside, Netns, here};
 pub use port::{Port, PortChange, PortState, PortVlan};
+pub use qdisc::{Bucket, Filter, Place, Qdisc, Tbf, tick};
 pub use route::{MAIN_TABLE, Nexthop, Route};
 pub use rtnl::Rtnl;
