@@ -9,6 +9,7 @@
 
 mod address;
 mod answer;
+mod entry;
 mod error;
 mod kind;
 mod link;
@@ -17,10 +18,13 @@ mod ns;
 mod port;
 mod route;
 mod rtnl;
+mod rule;
 mod socket;
 pub mod sysctl;
+mod table;
 
 pub use address::Address;
+pub use entry::{Place, RouteEntry};
 pub use error::{Error, Result};
 pub use kind::{IpvlanFlag, IpvlanMode, Kind, LinkSpec, MacvlanMode};
 pub use link::{BridgeSpec, Link, LinkChange, LinkIndex, VethEnd, VethSpec};
@@ -30,3 +34,5 @@ pub use ns::{Inside, Netns, here};
 pub use port::{Port, PortChange, PortState, PortVlan};
 pub use route::{MAIN_TABLE, Nexthop, Route};
 pub use rtnl::Rtnl;
+pub use rule::Rule;
+pub use table::free_table;

@@ -7,7 +7,6 @@ use netlink_packet_route::{
     AddressFamily,
     address::AddressMessage,
     link::{LinkAttribute, LinkExtentMask, LinkMessage},
-    route::RouteMessage,
 };
 use nix::errno::Errno;
 
@@ -28,7 +27,7 @@ const NO_ROUTE: [Errno; 4] = [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::EI
 /// A socket to the links, addresses and routes of one network namespace.
 #[derive(Debug)]
 pub struct Rtnl {
-    conversation: Conversation,
+    pub(crate) conversation: Conversation,
 }
 
 impl Rtnl {
@@ -198,11 +197,7 @@ impl Rtnl {
     pub fn routes(&mut self) -> Result<Vec<Route>> {
         let mut routes = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-            let mut message = RouteMessage::default();
-            message.header.address_family = family;
-            let answers = self.conversation.dump(RTM_GETROUTE, &message);
-            let answers = answers.map_err(|failure| failure.of("list routes"))?;
-            routes.extend(answers.iter().filter_map(Route::of));
+            routes.extend(self.route_answers(family)?.iter().filter_map(Route::of));
         }
         Ok(routes)
     }
@@ -233,18 +228,18 @@ impl Rtnl {
         })
     }
 
-    fn create(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn create(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
         let created = self.conversation.request(kind, message, NLM_F_CREATE | NLM_F_EXCL);
         created.map(drop).map_err(|failure| failure.of(doing()))
     }
 
-    fn act(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn act(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
         self.conversation.request(kind, message, 0).map(drop).map_err(|failure| failure.of(doing()))
     }
 }
 
 impl Failure {
-    fn of(self, doing: impl Into<String>) -> Error {
+    pub(crate) fn of(self, doing: impl Into<String>) -> Error {
         Error { doing: doing.into(), errno: self.errno, extack: self.extack }
     }
 }
