@@ -1,12 +1,8 @@
 //! The interface inside the container: settings, addresses, routes, and telling the neighbours.
 
-use std::{
-    net::IpAddr,
-    thread,
-    time::{Duration, Instant},
-};
+use std::net::IpAddr;
 
-use cni::{Code, Error, IpConfig, Result, Route};
+use cni::{IpConfig, Result, Route};
 use net::{Address, Inside, Link, LinkChange, Netns, Rtnl, sysctl};
 
 use crate::{kernel, ready, veth::existing};
@@ -30,9 +26,6 @@ pub struct Interface {
     rtnl: Rtnl,
     link: Link,
 }
-
-/// Longest wait for duplicate address detection; it takes about a second per probe (RFC 4862, section 5.4).
-const DAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Interface {
     /// Opens the interface `ifname` of `netns` and settles what has to be settled before it is up.
@@ -62,7 +55,7 @@ impl Interface {
             self.rtnl.set_link(&self.link, &LinkChange { up: Some(true), ..LinkChange::default() }).map_err(kernel)?;
         }
         if wanted.detect_duplicates && wanted.ips.iter().any(|ip| ip.address.is_ipv6()) {
-            self.await_dad()?;
+            ready::await_dad(&mut self.rtnl, &self.link)?;
         }
         if wanted.up {
             wanted.ips.iter().try_for_each(|ip| ready::await_local(&mut self.rtnl, ip.address.ip()))?;
@@ -81,28 +74,6 @@ impl Interface {
     pub fn announce(&mut self) -> Result<()> {
         let same = LinkChange { mac: self.link.mac, ..LinkChange::default() };
         self.rtnl.set_link(&self.link, &same).map_err(kernel)
-    }
-
-    fn await_dad(&mut self) -> Result<()> {
-        let deadline = Instant::now() + DAD_TIMEOUT;
-        loop {
-            let addresses = self.rtnl.addresses(&self.link).map_err(kernel)?;
-            let refuse = |address: &Address, why: &str| {
-                let msg = format!("use address {} on \"{}\": {why}", address.ip, self.link.name);
-                Err(Error::new(Code::InUse, msg))
-            };
-            if let Some(taken) = addresses.iter().find(|address| address.dad_failed) {
-                return refuse(taken, "duplicate address detection found another owner");
-            }
-            let Some(tentative) = addresses.iter().find(|address| address.tentative && !address.is_link_local_v6())
-            else {
-                return Ok(());
-            };
-            if Instant::now() > deadline {
-                return refuse(tentative, "duplicate address detection did not finish in 5 seconds");
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
     }
 
     /// Adds a route. One without a priority starts with the metric of [`metric_of`]; where that is taken by a route to

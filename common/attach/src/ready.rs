@@ -13,7 +13,7 @@ use std::{
 };
 
 use cni::{Code, Error, Result};
-use net::{Link, LinkIndex, PortState, Rtnl};
+use net::{Address, Link, LinkIndex, PortState, Rtnl};
 
 use crate::kernel;
 
@@ -22,6 +22,9 @@ const POLL: Duration = Duration::from_micros(200);
 const POLL_MAX: Duration = Duration::from_millis(10);
 /// After that an address is taken to be usable: rules for routing may hide its route.
 const LOCAL_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Longest wait for duplicate address detection; it takes about a second per probe (RFC 4862, section 5.4).
+const DAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `ff02::1`: all nodes on the link (RFC 4291, section 2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -76,6 +79,30 @@ pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
         wait.pause();
     }
     Ok(())
+}
+
+/// Waits until duplicate address detection is done with the addresses of `link`, but for those that the kernel has made.
+///
+/// # Errors
+/// Code 101 if it has found another owner, or is not done in five seconds.
+pub fn await_dad(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
+    let deadline = Instant::now() + DAD_TIMEOUT;
+    loop {
+        let addresses = rtnl.addresses(link).map_err(kernel)?;
+        let refuse = |address: &Address, why: &str| {
+            Err(Error::new(Code::InUse, format!("use address {} on \"{}\": {why}", address.ip, link.name)))
+        };
+        if let Some(taken) = addresses.iter().find(|address| address.dad_failed) {
+            return refuse(taken, "duplicate address detection found another owner");
+        }
+        let Some(tentative) = addresses.iter().find(|address| address.tentative && !address.is_link_local_v6()) else {
+            return Ok(());
+        };
+        if Instant::now() > deadline {
+            return refuse(tentative, "duplicate address detection did not finish in 5 seconds");
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Waits until `link` hears IPv6 neighbours who look for its addresses.

@@ -25,6 +25,11 @@ impl Answer {
         let (header, attributes) = self.payload.split_first_chunk::<N>()?;
         (self.kind == kind).then_some((*header, Attributes(attributes)))
     }
+
+    /// The same with more attributes behind the others.
+    pub(crate) fn with(&self, attributes: &[u8]) -> Self {
+        Self { kind: self.kind, payload: [self.payload.as_slice(), attributes].concat() }
+    }
 }
 
 /// Attributes (`struct nlattr`), possibly nested ones.

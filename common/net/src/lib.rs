@@ -10,6 +10,7 @@
 mod address;
 mod altname;
 mod answer;
+mod entry;
 mod error;
 mod kind;
 mod link;
@@ -19,11 +20,14 @@ mod port;
 mod qdisc;
 mod route;
 mod rtnl;
+mod rule;
 mod socket;
 pub mod sysctl;
+mod table;
 mod traffic;
 
 pub use address::Address;
+pub use entry::{Rank, RouteEntry};
 pub use error::{Error, Result};
 pub use kind::{IpvlanFlag, IpvlanMode, Kind, LinkSpec, MacvlanMode};
 pub use link::{BridgeSpec, Link, LinkChange, LinkIndex, VethEnd, VethSpec};
@@ -34,3 +38,5 @@ pub use port::{Port, PortChange, PortState, PortVlan};
 pub use qdisc::{Bucket, Filter, Place, Qdisc, Tbf, tick};
 pub use route::{MAIN_TABLE, Nexthop, Route};
 pub use rtnl::Rtnl;
+pub use rule::Rule;
+pub use table::free_table;

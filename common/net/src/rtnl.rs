@@ -7,7 +7,6 @@ use netlink_packet_route::{
     AddressFamily,
     address::AddressMessage,
     link::{LinkAttribute, LinkExtentMask, LinkMessage},
-    route::RouteMessage,
 };
 use nix::errno::Errno;
 
@@ -198,11 +197,7 @@ impl Rtnl {
     pub fn routes(&mut self) -> Result<Vec<Route>> {
         let mut routes = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-            let mut message = RouteMessage::default();
-            message.header.address_family = family;
-            let answers = self.conversation.dump(RTM_GETROUTE, &message);
-            let answers = answers.map_err(|failure| failure.of("list routes"))?;
-            routes.extend(answers.iter().filter_map(Route::of));
+            routes.extend(self.route_answers(family)?.iter().filter_map(Route::of));
         }
         Ok(routes)
     }
