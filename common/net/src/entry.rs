@@ -8,11 +8,10 @@ use netlink_packet_route::AddressFamily;
 use crate::{
     LinkIndex, Result, Route, Rtnl,
     answer::{Answer, Attribute, Attributes},
-    route::{RTA_GATEWAY, RTA_OIF, RTA_TABLE, RTA_VIA, RTM_NEWROUTE, RTN_UNICAST},
+    route::{RTA_GATEWAY, RTA_OIF, RTA_TABLE, RTA_VIA, RTM_DELROUTE, RTM_NEWROUTE, RTN_UNICAST},
 };
 
 /// `include/uapi/linux/rtnetlink.h`
-const RTM_DELROUTE: u16 = 25;
 const RTA_PREFSRC: u16 = 7;
 const RTA_MULTIPATH: u16 = 9;
 const RTA_CACHEINFO: u16 = 12;

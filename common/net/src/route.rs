@@ -16,6 +16,7 @@ use crate::{
 
 /// `include/uapi/linux/rtnetlink.h`
 pub(crate) const RTM_NEWROUTE: u16 = 24;
+pub(crate) const RTM_DELROUTE: u16 = 25;
 pub(crate) const RTM_GETROUTE: u16 = 26;
 pub(crate) const RTN_UNICAST: u8 = 1;
 const RTN_LOCAL: u8 = 2;
@@ -93,6 +94,13 @@ impl Route {
         if !metrics.is_empty() {
             attributes.push(RouteAttribute::Metrics(metrics));
         }
+        message
+    }
+
+    /// For taking it away: whoever has made it.
+    pub(crate) fn deletion(&self) -> RouteMessage {
+        let mut message = self.message();
+        message.header.protocol = RouteProtocol::Unspec;
         message
     }
 

@@ -16,7 +16,7 @@ use crate::{
     address::{RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR},
     link::{self, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK},
     port,
-    route::{self, RTM_GETROUTE, RTM_NEWROUTE},
+    route::{self, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE},
     socket::{Conversation, Failure},
 };
 
@@ -226,6 +226,12 @@ impl Rtnl {
             let via = route.gw.map(|gw| format!(" via {gw}")).unwrap_or_default();
             format!("add route to {}{via}", route.dst)
         })
+    }
+
+    /// Removes a route, as [`Self::routes`] tells it; one that has gone is removed.
+    pub fn del_route(&mut self, route: &Route) -> Result<()> {
+        let deleted = self.act(RTM_DELROUTE, &route.deletion(), || format!("delete route to {}", route.dst));
+        deleted.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
     }
 
     pub(crate) fn create(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {

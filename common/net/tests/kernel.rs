@@ -207,6 +207,10 @@ fn routes_have_every_attribute() {
         assert!(told.contains(word), "{word}: {told}");
     }
     assert!(host.routes().unwrap().contains(&route));
+    for _ in 0..2 {
+        host.del_route(&route).unwrap();
+        assert!(!host.routes().unwrap().contains(&route));
+    }
 }
 
 #[test]
