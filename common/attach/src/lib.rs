@@ -7,6 +7,7 @@
 //! * [`container`]: addresses, routes and settings of the interface inside.
 //! * [`ip_masq`]: who masquerades, by `nf_tables` or iptables.
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
+//! * [`masquerade_addresses`]: an element an address, where each container has a link of its own.
 //! * [`masquerade_chain`]: the same by iptables, as the reference plugins do it.
 //! * [`ready`]: waiting until an attachment can be used.
 //! * [`verify`][]: CHECK. [`told`]: what a previous result tells.
@@ -25,6 +26,7 @@ pub mod ip_masq;
 mod ipam;
 pub mod keys;
 pub mod masquerade;
+pub mod masquerade_addresses;
 pub mod masquerade_chain;
 pub mod netns;
 mod owner;
