@@ -9,6 +9,7 @@
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
 //! * [`masquerade_addresses`]: an element an address, where each container has a link of its own.
 //! * [`masquerade_chain`]: the same by iptables, as the reference plugins do it.
+//! * [`routes`]: routes beside those of others.
 //! * [`ready`]: waiting until an attachment can be used.
 //! * [`verify`][]: CHECK. [`told`]: what a previous result tells.
 //! * [`foreign`] and [`mod@reference`]: what the reference plugins have made.
@@ -33,6 +34,7 @@ mod owner;
 pub mod parent;
 pub mod ready;
 pub mod reference;
+pub mod routes;
 mod section;
 pub mod told;
 pub mod verify;

@@ -12,6 +12,11 @@ use crate::{Garbage, Owner, firewall, open_for_removal};
 /// The chain with a rule per masqueraded address.
 const CHECKS: &str = "masq_checks";
 
+/// Ends the attachment's masquerading.
+pub fn release(owner: &Owner) -> Result<()> {
+    delete_checks(|comment| owner.owns(comment))
+}
+
 /// Adds to `batch` the removal of the attachment's masquerading.
 pub fn release_masquerade(nft: &mut Nft, owner: &Owner, batch: &mut Batch) -> nft::Result<()> {
     delete_rules(nft, batch, &table(), CHECKS, |comment| owner.owns(comment))
@@ -19,10 +24,15 @@ pub fn release_masquerade(nft: &mut Nft, owner: &Owner, batch: &mut Batch) -> nf
 
 /// Ends the masquerading of attachments of `network` that are not in `keep`.
 pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()> {
-    let (garbage, Some(mut nft)) = (Garbage::of(network, keep), open_for_removal()?) else { return Ok(()) };
+    let garbage = Garbage::of(network, keep);
+    delete_checks(|comment| garbage.owns(comment))
+}
+
+fn delete_checks(is_going: impl Fn(&str) -> bool) -> Result<()> {
+    let Some(mut nft) = open_for_removal()? else { return Ok(()) };
     let commit = nft.transaction(|nft| {
         let mut batch = Batch::new();
-        delete_rules(nft, &mut batch, &table(), CHECKS, |comment| garbage.owns(comment))?;
+        delete_rules(nft, &mut batch, &table(), CHECKS, &is_going)?;
         Ok(batch)
     });
     commit.map_err(firewall)
