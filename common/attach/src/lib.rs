@@ -2,7 +2,7 @@
 //!
 //! * [`Owner`]: whose a link, a rule or an element is. Everything that outlives a container carries its tag.
 //! * [`Ipam`]: the delegate that manages addresses.
-//! * [`inner`]: a link that only the container has, on a [`parent`] or by itself.
+//! * [`inner`]: a link that only the container has. [`upper`]: one that is on another, its [`parent`].
 //! * [`veth`]: the pair between host and container, found again by name and tag alone.
 //! * [`container`]: addresses, routes and settings of the interface inside.
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
@@ -28,11 +28,12 @@ pub mod parent;
 pub mod ready;
 mod section;
 pub mod told;
+pub mod upper;
 pub mod verify;
 pub mod veth;
 mod xtables;
 
-pub use error::{firewall, kernel};
+pub use error::{firewall, kernel, not_ready};
 pub use home_sets::{FamilySets, HomeSets};
 pub use ipam::Ipam;
 pub use owner::{Owner, network_hash, tag_prefix};
