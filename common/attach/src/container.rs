@@ -94,7 +94,13 @@ impl Interface {
     /// It does that by itself when an interface comes up, which here is before the bridge forwards: nobody would hear it.
     /// Setting the hardware address, to what it is, makes it do so again (`NETDEV_CHANGEADDR` in `inetdev_event` and
     /// `ndisc_netdev_event`), because `arp_notify` and `ndisc_notify` are set.
+    ///
+    /// That of an ipvlan link is its parent's and cannot be set. But what it sends leaves by the parent from the moment that it is
+    /// up, and has been heard.
     pub fn announce(&mut self) -> Result<()> {
+        if self.link.is_kind("ipvlan") {
+            return Ok(());
+        }
         let same = LinkChange { mac: self.link.mac, ..LinkChange::default() };
         self.rtnl.set_link(&self.link, &same).map_err(kernel)
     }

@@ -39,7 +39,8 @@ impl Ipam {
     }
 }
 
-fn complete(mut lease: Success, interface: i64, dns: &Dns) -> Result<Success> {
+/// A lease with its addresses for the interface at this place of a result, and the name servers of `dns` if there are any.
+pub(crate) fn complete(mut lease: Success, interface: i64, dns: &Dns) -> Result<Success> {
     if lease.ips.is_empty() {
         return Err(Error::invalid("IPAM plugin returned missing IP config"));
     }

@@ -2,7 +2,7 @@
 //!
 //! * [`Owner`]: whose a link, a rule or an element is. Everything that outlives a container carries its tag.
 //! * [`Ipam`]: the delegate that manages addresses.
-//! * [`inner`]: a link that only the container has, on a [`parent`] or by itself.
+//! * [`inner`]: a link that only the container has. [`upper`]: one that is on another, its [`parent`].
 //! * [`veth`]: the pair between host and container, found again by name and tag alone.
 //! * [`container`]: addresses, routes and settings of the interface inside.
 //! * [`ip_masq`]: who masquerades, by `nf_tables` or iptables.
@@ -37,11 +37,12 @@ pub mod reference;
 pub mod routes;
 mod section;
 pub mod told;
+pub mod upper;
 pub mod verify;
 pub mod veth;
 mod xtables;
 
-pub use error::{firewall, kernel};
+pub use error::{firewall, kernel, not_ready};
 pub use home_sets::{FamilySets, HomeSets};
 pub use ipam::{Ipam, first_host};
 pub use owner::{Garbage, Owner, network_hash, reference_name, tag_prefix};
