@@ -19,6 +19,7 @@ mod route;
 mod rtnl;
 mod socket;
 pub mod sysctl;
+pub mod tun;
 
 pub use address::Address;
 pub use error::{Error, Result};
@@ -30,3 +31,4 @@ pub use ns::{Inside, Netns, here};
 pub use port::{Port, PortChange, PortState, PortVlan};
 pub use route::{MAIN_TABLE, Nexthop, Route};
 pub use rtnl::Rtnl;
+pub use tun::{Tap, TapSpec};
