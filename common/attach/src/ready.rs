@@ -81,10 +81,14 @@ pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
 /// Waits until `link` hears IPv6 neighbours who look for its addresses.
 ///
 /// The kernel makes the route that packets to groups need to come in once a worker has noticed the carrier
-/// (`addrconf_link_ready`), which is a moment after the link is up.
+/// (`addrconf_link_ready`), which is a moment after the link is up. Nobody knows when there will be one if there is none, such
+/// as of a tap that nobody has opened.
 pub fn await_groups(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
+    if hears_groups(rtnl, link)? || !has_carrier(rtnl, link)? {
+        return Ok(());
+    }
     let wait = Wait::new(LOCAL_TIMEOUT);
-    while !rtnl.has_route_by(link.index, ALL_NODES.into()).map_err(kernel)? {
+    while !hears_groups(rtnl, link)? {
         if wait.is_over() {
             log::info!("wait for IPv6 on \"{}\": it has no route to groups", link.name);
             break;
@@ -92,6 +96,14 @@ pub fn await_groups(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
         wait.pause();
     }
     Ok(())
+}
+
+fn hears_groups(rtnl: &mut Rtnl, link: &Link) -> Result<bool> {
+    rtnl.has_route_by(link.index, ALL_NODES.into()).map_err(kernel)
+}
+
+fn has_carrier(rtnl: &mut Rtnl, link: &Link) -> Result<bool> {
+    Ok(rtnl.link_at(link.index).map_err(kernel)?.is_some_and(|link| link.carrier))
 }
 
 /// A wait that looks again and again.
