@@ -130,12 +130,13 @@ pub fn await_dad(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
 /// Waits until `link` hears IPv6 neighbours who look for its addresses.
 ///
 /// The kernel makes the route that packets to groups need to come in once a worker has noticed the carrier
-/// (`addrconf_link_ready`), which is a moment after the link is up.
+/// (`addrconf_link_ready`), which is a moment after the link is up. Nobody knows when there will be one if there is none, such
+/// as of a tap that nobody has opened.
 pub fn await_groups(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
-    until(
-        || rtnl.has_route_by(link.index, ALL_NODES.into()).map_err(kernel),
-        || format!("IPv6 on \"{}\": it has no route to groups", link.name),
-    )
+    if hears_groups(rtnl, link)? || !has_carrier(rtnl, link)? {
+        return Ok(());
+    }
+    until(|| hears_groups(rtnl, link), || format!("IPv6 on \"{}\": it has no route to groups", link.name))
 }
 
 /// Waits until something is so, but not for ever: then it is only told of.
@@ -149,6 +150,14 @@ fn until(mut is_so: impl FnMut() -> Result<bool>, lack: impl FnOnce() -> String)
         wait.pause();
     }
     Ok(())
+}
+
+fn hears_groups(rtnl: &mut Rtnl, link: &Link) -> Result<bool> {
+    rtnl.has_route_by(link.index, ALL_NODES.into()).map_err(kernel)
+}
+
+fn has_carrier(rtnl: &mut Rtnl, link: &Link) -> Result<bool> {
+    Ok(rtnl.link_at(link.index).map_err(kernel)?.is_some_and(|link| link.carrier))
 }
 
 /// A wait that looks again and again.

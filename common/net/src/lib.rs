@@ -25,6 +25,7 @@ mod socket;
 pub mod sysctl;
 mod table;
 mod traffic;
+pub mod tun;
 
 pub use address::Address;
 pub use entry::{Rank, RouteEntry};
@@ -40,3 +41,4 @@ pub use route::{MAIN_TABLE, Nexthop, Route};
 pub use rtnl::Rtnl;
 pub use rule::Rule;
 pub use table::free_table;
+pub use tun::{Tap, TapSpec};

@@ -7,7 +7,7 @@ use netlink_packet_route::link::{
 };
 
 use crate::{
-    Kind, Mac, Netns, Port,
+    Kind, Mac, Netns, Port, Tap,
     altname::{self, IFLA_PROP_LIST},
     answer::{Answer, Attribute, Attributes},
 };
@@ -27,6 +27,7 @@ const IFLA_TXQLEN: u16 = 13;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_CARRIER: u16 = 33;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
@@ -54,7 +55,7 @@ pub struct Link {
     pub index: LinkIndex,
     /// Its name.
     pub name: String,
-    /// `bridge`, `veth` and so on; unset for hardware and for `lo`.
+    /// `bridge`, `veth` and so on; unset for hardware and for `lo`. The kernel's word but for a `tap`, which is `tun` to it.
     pub kind: Option<String>,
     /// Its hardware address, if it has one of six octets.
     pub mac: Option<Mac>,
@@ -78,6 +79,8 @@ pub struct Link {
     pub tx_queue_len: u32,
     /// RFC 2863 operational state is up.
     pub operational: bool,
+    /// Whether it has a carrier (`IFLA_CARRIER`). One that is up and has none has nobody at its other end.
+    pub carrier: bool,
     /// The alias (`ip link set alias`), where owners write who they are.
     pub alias: Option<String>,
     /// Further names (`ip link property add altname`).
@@ -88,6 +91,8 @@ pub struct Link {
     pub vlan_filtering: bool,
     /// What is its kind's own.
     pub data: Option<Kind>,
+    /// The same of a tap.
+    pub tap: Option<Tap>,
 }
 
 impl Link {
@@ -122,11 +127,13 @@ impl Link {
             allmulti: flags.contains(LinkFlags::Allmulti),
             tx_queue_len: 0,
             operational: false,
+            carrier: false,
             alias: None,
             altnames: Vec::new(),
             port: None,
             vlan_filtering: false,
             data: None,
+            tap: None,
         };
         for (kind, value) in attributes.iter() {
             match kind {
@@ -138,6 +145,7 @@ impl Link {
                 IFLA_LINK => link.peer = value.u32().map(LinkIndex),
                 IFLA_LINK_NETNSID => link.peer_elsewhere = true,
                 IFLA_OPERSTATE => link.operational = value.u8() == Some(IF_OPER_UP),
+                IFLA_CARRIER => link.carrier = value.u8() == Some(1),
                 IFLA_IFALIAS => link.alias = Some(value.text()),
                 IFLA_PROP_LIST => link.altnames = altname::of(value.nested()),
                 IFLA_LINKINFO => link.take_info(value.nested()),
@@ -151,6 +159,10 @@ impl Link {
         self.kind = info.find(IFLA_INFO_KIND).map(Attribute::text);
         let data = info.find(IFLA_INFO_DATA).map(Attribute::nested);
         self.data = self.kind.as_deref().and_then(|kind| Kind::of(kind, data));
+        self.tap = data.filter(|_| self.is_kind("tun")).and_then(Tap::of);
+        if self.tap.is_some() {
+            self.kind = Some("tap".to_owned());
+        }
         if self.is_kind("bridge") {
             let filtering = data.and_then(|data| data.find(IFLA_BR_VLAN_FILTERING));
             self.vlan_filtering = filtering.and_then(Attribute::u8) == Some(1);

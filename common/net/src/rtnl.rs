@@ -11,8 +11,8 @@ use netlink_packet_route::{
 use nix::errno::Errno;
 
 use crate::{
-    Address, BridgeSpec, Error, Inside, Link, LinkChange, LinkIndex, LinkSpec, Netns, Nexthop, PortChange, PortVlan,
-    Result, Route, VethSpec,
+    Address, BridgeSpec, Error, Inside, Kind, Link, LinkChange, LinkIndex, LinkSpec, Mac, Netns, Nexthop, PortChange,
+    PortVlan, Result, Route, VethSpec,
     address::{RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR},
     link::{self, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK},
     port,
@@ -107,6 +107,21 @@ impl Rtnl {
             let place = spec.netns.map(|netns| format!(" in {}", netns.path().display())).unwrap_or_default();
             format!("create {} \"{}\"{place}", spec.kind.name(), spec.name)
         })
+    }
+
+    /// Whether the kernel can make links of this kind. It loads the driver for the answer, as for a link.
+    ///
+    /// It is asked for a link with a hardware address that none can have, and looks for the driver before it looks at that
+    /// (`rtnl_newlink`, `net/core/rtnetlink.c`).
+    pub fn has_kind(&mut self, kind: Kind) -> Result<bool> {
+        let impossible = LinkSpec { mac: Some(Mac([0xff; 6])), ..LinkSpec::new("probe", kind) };
+        match self.conversation.request(RTM_NEWLINK, &impossible.message(), NLM_F_CREATE | NLM_F_EXCL) {
+            Err(failure) if failure.errno == Errno::EOPNOTSUPP => Ok(false),
+            Err(failure) if failure.errno != Errno::EADDRNOTAVAIL => {
+                Err(failure.of(format!("ask for links of kind {}", kind.name())))
+            }
+            _ => Ok(true),
+        }
     }
 
     /// Moves a link to another network namespace and gives it a name there, which may be the one that it has. It is down then.
