@@ -8,6 +8,7 @@
 //! [`Rtnl`] only sends.
 
 mod address;
+mod altname;
 mod answer;
 mod error;
 mod kind;

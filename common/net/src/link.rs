@@ -8,6 +8,7 @@ use netlink_packet_route::link::{
 
 use crate::{
     Kind, Mac, Netns, Port,
+    altname::{self, IFLA_PROP_LIST},
     answer::{Answer, Attribute, Attributes},
 };
 
@@ -79,6 +80,8 @@ pub struct Link {
     pub operational: bool,
     /// The alias (`ip link set alias`), where owners write who they are.
     pub alias: Option<String>,
+    /// Further names (`ip link property add altname`).
+    pub altnames: Vec<String>,
     /// Its state as a port of a bridge.
     pub port: Option<Port>,
     /// Of a bridge: whether it looks at VLAN tags.
@@ -120,6 +123,7 @@ impl Link {
             tx_queue_len: 0,
             operational: false,
             alias: None,
+            altnames: Vec::new(),
             port: None,
             vlan_filtering: false,
             data: None,
@@ -135,6 +139,7 @@ impl Link {
                 IFLA_LINK_NETNSID => link.peer_elsewhere = true,
                 IFLA_OPERSTATE => link.operational = value.u8() == Some(IF_OPER_UP),
                 IFLA_IFALIAS => link.alias = Some(value.text()),
+                IFLA_PROP_LIST => link.altnames = altname::of(value.nested()),
                 IFLA_LINKINFO => link.take_info(value.nested()),
                 _ => {}
             }

@@ -28,7 +28,7 @@ const NO_ROUTE: [Errno; 4] = [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::EI
 /// A socket to the links, addresses and routes of one network namespace.
 #[derive(Debug)]
 pub struct Rtnl {
-    conversation: Conversation,
+    pub(crate) conversation: Conversation,
 }
 
 impl Rtnl {
@@ -54,7 +54,7 @@ impl Rtnl {
         self.get_link(question, || format!("get link {index}"))
     }
 
-    fn get_link(&mut self, question: LinkMessage, doing: impl FnOnce() -> String) -> Result<Option<Link>> {
+    pub(crate) fn get_link(&mut self, question: LinkMessage, doing: impl FnOnce() -> String) -> Result<Option<Link>> {
         match self.conversation.request(RTM_GETLINK, &question, 0) {
             Ok(answers) => Ok(answers.iter().find_map(Link::of)),
             Err(failure) if failure.errno == Errno::ENODEV => Ok(None),
@@ -233,18 +233,18 @@ impl Rtnl {
         })
     }
 
-    fn create(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn create(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
         let created = self.conversation.request(kind, message, NLM_F_CREATE | NLM_F_EXCL);
         created.map(drop).map_err(|failure| failure.of(doing()))
     }
 
-    fn act(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn act(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
         self.conversation.request(kind, message, 0).map(drop).map_err(|failure| failure.of(doing()))
     }
 }
 
 impl Failure {
-    fn of(self, doing: impl Into<String>) -> Error {
+    pub(crate) fn of(self, doing: impl Into<String>) -> Error {
         Error { doing: doing.into(), errno: self.errno, extack: self.extack }
     }
 }
