@@ -10,6 +10,8 @@
 mod address;
 mod altname;
 mod answer;
+mod belongings;
+mod elsewhere;
 mod error;
 mod kind;
 mod link;
@@ -22,6 +24,7 @@ mod socket;
 pub mod sysctl;
 
 pub use address::Address;
+pub use belongings::Belongings;
 pub use error::{Error, Result};
 pub use kind::{IpvlanFlag, IpvlanMode, Kind, LinkSpec, MacvlanMode};
 pub use link::{BridgeSpec, Link, LinkChange, LinkIndex, VethEnd, VethSpec};
