@@ -32,8 +32,14 @@ pub struct Inner<'a> {
 pub fn add<C>(add: &Add<C>, inner: Inner<'_>, undo: &mut Undo) -> Result<Success> {
     let owner = Owner::new(&add.network.name, &add.attachment);
     let Inner { netns, dns, .. } = inner;
-    let mut ipam = Ipam::start(&add.network)?;
+    let ipam = Ipam::start(&add.network)?;
     create(&owner, inner, undo)?;
+    furnish(add, netns, ipam, dns, undo)
+}
+
+/// Gives the container's interface, which is there, what the delegate hands out, if there is one, brings it up and tells of it,
+/// behind the previous result.
+pub fn furnish<C>(add: &Add<C>, netns: &Netns, mut ipam: Ipam, dns: &Dns, undo: &mut Undo) -> Result<Success> {
     ipam.ask(undo)?;
     let lease = ipam.lease(0, dns)?;
     let wanted = container::Wanted { ips: &lease.ips, routes: &lease.routes, detect_duplicates: false, up: true };
