@@ -31,8 +31,14 @@ pub struct Inner<'a> {
 /// Code 101 if the interface's name is taken in the container.
 pub fn add<C>(add: &Add<C>, inner: Inner<'_>, undo: &mut Undo) -> Result<Success> {
     let Inner { netns, dns, .. } = inner;
-    let mut ipam = Ipam::start(&add.network)?;
+    let ipam = Ipam::start(&add.network)?;
     create(add, inner, undo)?;
+    furnish(add, netns, ipam, dns, undo)
+}
+
+/// Gives the container's interface, which is there, what the delegate hands out, if there is one, brings it up and tells of it,
+/// behind the previous result.
+pub fn furnish<C>(add: &Add<C>, netns: &Netns, mut ipam: Ipam, dns: &Dns, undo: &mut Undo) -> Result<Success> {
     ipam.ask(undo)?;
     let own = configure(add, netns, ipam.lease(0, dns)?)?;
     Ok(add.network.extend_prev_result(own))

@@ -17,7 +17,7 @@ pub(crate) const RTM_GETADDR: u16 = 22;
 /// `include/uapi/linux/if_addr.h`
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
-const IFA_FLAGS: u16 = 8;
+pub(crate) const IFA_FLAGS: u16 = 8;
 
 /// An address on a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

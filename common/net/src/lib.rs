@@ -10,6 +10,8 @@
 mod address;
 mod altname;
 mod answer;
+mod belongings;
+mod elsewhere;
 mod entry;
 mod error;
 mod kind;
@@ -28,6 +30,7 @@ mod traffic;
 pub mod tun;
 
 pub use address::Address;
+pub use belongings::Belongings;
 pub use entry::{Rank, RouteEntry};
 pub use error::{Error, Result};
 pub use kind::{IpvlanFlag, IpvlanMode, Kind, LinkSpec, MacvlanMode};

@@ -59,6 +59,8 @@ pub struct Link {
     pub kind: Option<String>,
     /// Its hardware address, if it has one of six octets.
     pub mac: Option<Mac>,
+    /// Its hardware address, of whatever length: InfiniBand's has twenty octets, a tun none.
+    pub hardware: Vec<u8>,
     /// The maximum transmission unit, in bytes.
     pub mtu: u32,
     /// The bridge (or bond, VRF) that it is a port of.
@@ -101,6 +103,12 @@ impl Link {
         self.peer.filter(|_| !self.is_kind("veth"))
     }
 
+    /// Its hardware address as text: hexadecimal octets with `:` between them. None if it has none.
+    pub fn hardware_address(&self) -> Option<String> {
+        let octets: Vec<String> = self.hardware.iter().map(|octet| format!("{octet:02x}")).collect();
+        (!octets.is_empty()).then(|| octets.join(":"))
+    }
+
     /// Whether it is of `kind`.
     pub fn is_kind(&self, kind: &str) -> bool {
         self.kind.as_deref() == Some(kind)
@@ -117,6 +125,7 @@ impl Link {
             name: String::new(),
             kind: None,
             mac: None,
+            hardware: Vec::new(),
             mtu: 0,
             master: None,
             peer: None,
@@ -138,7 +147,10 @@ impl Link {
         for (kind, value) in attributes.iter() {
             match kind {
                 IFLA_IFNAME => link.name = value.text(),
-                IFLA_ADDRESS => link.mac = value.0.try_into().ok().map(Mac),
+                IFLA_ADDRESS => {
+                    link.mac = value.0.try_into().ok().map(Mac);
+                    link.hardware = value.0.to_vec();
+                }
                 IFLA_MTU => link.mtu = value.u32()?,
                 IFLA_MASTER => link.master = value.u32().map(LinkIndex),
                 IFLA_TXQLEN => link.tx_queue_len = value.u32()?,
@@ -290,11 +302,10 @@ impl LinkChange {
     }
 }
 
-/// Moves a link to another network namespace, where it has `name`.
-pub(crate) fn move_message(index: LinkIndex, netns: &Netns, name: &str) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    message.header.index = index.0;
-    message.attributes = vec![LinkAttribute::NetNsFd(netns.raw_fd()), LinkAttribute::IfName(name.to_owned())];
+/// Moves a link to another network namespace, where it is changed.
+pub(crate) fn move_message(index: LinkIndex, netns: &Netns, change: &LinkChange) -> LinkMessage {
+    let mut message = change.message(index);
+    message.attributes.push(LinkAttribute::NetNsFd(netns.raw_fd()));
     message
 }
 

@@ -130,7 +130,13 @@ impl Rtnl {
     /// Of a name that is taken there the kernel may tell when it has moved the link already (`do_setlink`,
     /// `net/core/rtnetlink.c`).
     pub fn move_link(&mut self, link: &Link, netns: &Netns, name: &str) -> Result<()> {
-        self.act(RTM_SETLINK, &link::move_message(link.index, netns, name), || {
+        self.move_and_set_link(link, netns, &LinkChange { name: Some(name.to_owned()), ..LinkChange::default() })
+    }
+
+    /// The same with more changes, which are made in the other network namespace with the same message.
+    pub fn move_and_set_link(&mut self, link: &Link, netns: &Netns, change: &LinkChange) -> Result<()> {
+        self.act(RTM_SETLINK, &link::move_message(link.index, netns, change), || {
+            let name = change.name.as_ref().unwrap_or(&link.name);
             format!("move link \"{}\" to {} as \"{name}\"", link.name, netns.path().display())
         })
     }

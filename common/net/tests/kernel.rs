@@ -129,6 +129,7 @@ fn settings_of_links_are_changed_one_by_one() {
     let after = host.link("veth0").unwrap().unwrap();
     let expected = net::Link {
         mac: Some(Mac([2, 0, 0, 0, 0, 9])),
+        hardware: vec![2, 0, 0, 0, 0, 9],
         mtu: 1300,
         tx_queue_len: 77,
         allmulti: true,
