@@ -109,6 +109,25 @@ pub fn portmap_iptables(dir: &Path) -> Subject {
     subject
 }
 
+pub fn ptp(dir: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "ptp", "ipMasq": true, "ipMasqBackend": "nftables", "mtu": 1400,
+        "dns": { "nameservers": ["10.88.0.1"], "domain": "a.org", "search": ["b.org"], "options": ["rotate"] },
+        "args": { "cni": { "ips": ["10.88.0.9"] } },
+        "runtimeConfig": { "ips": ["fd88::9/64"] },
+        "ipam": ipam(dir),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: "", container: "", is_slow: false }
+}
+
+pub fn ptp_iptables(dir: &Path) -> Subject {
+    let mut subject = ptp(dir);
+    subject.conf["ipMasqBackend"] = "iptables".into();
+    subject.is_slow = true;
+    subject
+}
+
 pub fn firewall(_: &Path) -> Subject {
     let conf = json!({
         "cniVersion": "1.1.0", "name": "net", "type": "firewall", "backend": "nftables", "ingressPolicy": "isolated",
