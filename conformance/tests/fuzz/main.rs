@@ -54,4 +54,7 @@ macro_rules! targets {
     )*};
 }
 
-targets! { bridge bridge_iptables firewall firewall_iptables host_local loopback portmap portmap_iptables ptp ptp_iptables r#static tuning }
+targets! {
+    bandwidth bridge bridge_iptables firewall firewall_iptables host_local loopback portmap portmap_iptables ptp
+    ptp_iptables r#static tuning
+}

@@ -178,6 +178,25 @@ pub fn tuning(dir: &Path) -> Subject {
     }
 }
 
+pub fn bandwidth(_: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "bandwidth",
+        "ingressRate": 20_000_000, "ingressBurst": 1_600_000, "egressRate": 40_000_000, "egressBurst": 1_600_000,
+        "capabilities": { "bandwidth": true },
+        "runtimeConfig": { "bandwidth": {
+            "ingressRate": 10_000_000, "ingressBurst": 2_147_483_647_u64, "egressRate": 10_000_000,
+            "egressBurst": 34_359_738_359_u64 } },
+        "prevResult": result("1.1.0"),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject {
+        conf,
+        host: "ip link add veth0 type veth peer name eth0 netns container; ip link set veth0 up",
+        container: "ip link set eth0 up",
+        is_slow: false,
+    }
+}
+
 /// The result of an ADD in the layout of `version`: a bridge with one container.
 pub fn result(version: &str) -> Value {
     let routes = json!([{ "dst": "0.0.0.0/0", "gw": "10.88.0.1" }, { "dst": "fd99::/64", "gw": "fd88::1" }]);

@@ -14,7 +14,8 @@
 use serde_json::{Map, Value};
 
 /// Working configurations of plugins that everybody knows, so that they can be judged without `--config`.
-const KNOWN: [(&str, &str); 8] = [
+const KNOWN: &[(&str, &str)] = &[
+    ("bandwidth", include_str!("profiles/bandwidth.json")),
     ("bridge", include_str!("profiles/bridge.json")),
     ("firewall", include_str!("profiles/firewall.json")),
     ("host-local", include_str!("profiles/host-local.json")),
