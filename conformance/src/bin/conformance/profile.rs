@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn known_configurations_are_of_their_plugin() {
         for (name, _) in KNOWN {
-            assert_eq!(known(name).unwrap()["type"], name);
+            assert_eq!(known(name).unwrap()["type"], *name);
         }
         assert_eq!(known("no-such-plugin"), None);
     }
