@@ -28,19 +28,24 @@ impl Target {
     /// Finds out on which bus it is and who drives it.
     ///
     /// # Errors
-    /// Code 100 if the bus has no such device.
+    /// Code 100 if the bus has no such device, unless another key says which one it is: Multus adds `pciBusID` and a runtime
+    /// `deviceID` unasked.
     pub fn of(plan: &Plan) -> Result<Self> {
         let (pci, auxiliary) = match &plan.device_id {
-            None => (plan.pci.clone(), None),
             Some(id) if Bus::Pci.has(id) => (Some(id.clone()), None),
             Some(id) if Bus::Auxiliary.has(id) => (None, Some(id.clone())),
-            Some(id) => {
+            Some(id) if plan.device.is_none() => {
                 let msg = format!("runtime config DeviceID {id} not found or unsupported");
                 return Err(Error::new(Code::Kernel, msg)
                     .details("neither /sys/bus/pci/devices nor /sys/bus/auxiliary/devices has it"));
             }
+            _ => (plan.pci.clone(), None),
         };
-        let is_dpdk = pci.as_deref().map(is_of_user_space).transpose()?.unwrap_or(plan.dpdk);
+        if let Some(id) = pci.as_ref().filter(|id| plan.device.is_none() && !Bus::Pci.has(id)) {
+            let msg = format!("find \"pciBusID\" \"{id}\": there is none in /sys/bus/pci/devices");
+            return Err(Error::new(Code::Kernel, msg));
+        }
+        let is_dpdk = pci.as_deref().map_or(plan.dpdk, is_of_user_space);
         let by_bus = || pci.map(Device::Pci).or(auxiliary.map(Device::Auxiliary));
         let device = plan.device.clone().or_else(by_bus);
         // A plan names a device somehow.
@@ -128,10 +133,6 @@ fn told(read: io::Result<Option<String>>, dir: &Path) -> Result<Option<String>> 
     read.map_err(|error| Error::new(Code::Io, format!("read {}: {error}", dir.display())))
 }
 
-fn is_of_user_space(pci: &str) -> Result<bool> {
-    if !Bus::Pci.has(pci) {
-        let msg = format!("find \"pciBusID\" \"{pci}\": there is none in /sys/bus/pci/devices");
-        return Err(Error::new(Code::Kernel, msg));
-    }
-    Ok(sysfs::driver(pci).is_some_and(|driver| USER_SPACE_DRIVERS.contains(&driver.as_str())))
+fn is_of_user_space(pci: &str) -> bool {
+    sysfs::driver(pci).is_some_and(|driver| USER_SPACE_DRIVERS.contains(&driver.as_str()))
 }

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use attach::{Owner, kernel, network_hash};
+use attach::{Owner, kernel, netns::is_gone, network_hash};
 use cni::{Attachment, Code, Error, Result, check_ifname};
 use net::{Link, LinkChange, Netns, Rtnl};
 
@@ -64,7 +64,11 @@ impl Sought<'_> {
 /// # Errors
 /// Code 101 if the name is taken on the host. The device is as it was then.
 pub fn fetch(host: &mut Rtnl, netns: &Netns, sought: &Sought<'_>) -> Result<bool> {
-    let mut inside = netns.rtnl().map_err(kernel)?;
+    let mut inside = match netns.rtnl() {
+        // It is a namespace of another kind: nothing was ever moved there.
+        Err(error) if is_gone(&error) => return Ok(false),
+        opened => opened.map_err(kernel)?,
+    };
     let links = inside.links().map_err(kernel)?;
     let Some((link, marks)) = sought.among(&links) else { return Ok(false) };
     match host.link(&marks.name).map_err(kernel)? {

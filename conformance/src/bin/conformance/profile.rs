@@ -14,9 +14,10 @@
 use serde_json::{Map, Value};
 
 /// Working configurations of plugins that everybody knows, so that they can be judged without `--config`.
-const KNOWN: [(&str, &str); 7] = [
+const KNOWN: [(&str, &str); 8] = [
     ("bridge", include_str!("profiles/bridge.json")),
     ("firewall", include_str!("profiles/firewall.json")),
+    ("host-device", include_str!("profiles/host-device.json")),
     ("host-local", include_str!("profiles/host-local.json")),
     ("loopback", include_str!("profiles/loopback.json")),
     ("portmap", include_str!("profiles/portmap.json")),

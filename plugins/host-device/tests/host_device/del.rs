@@ -131,7 +131,9 @@ fn everything_that_can_be_missing_may_be_missing() {
     let file = stage.sandbox.dir().join("file");
     fs::write(&file, "").unwrap();
     // No ADD before; and none of a device that is not there.
-    for netns in [c1.path().to_str().unwrap(), "", "/run/netns/never-was", file.to_str().unwrap(), "/"] {
+    for netns in
+        [c1.path().to_str().unwrap(), "", "/run/netns/never-was", file.to_str().unwrap(), "/", "/proc/self/ns/uts"]
+    {
         attachment.clone().netns(netns).del().silent();
         attachment.with_key("device", json!("d9")).netns(netns).del().silent();
     }

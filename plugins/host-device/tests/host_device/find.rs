@@ -127,6 +127,10 @@ fn a_device_without_a_link_here_is_told() {
         let error = stage.attach(&c1, json!({ "device": null, "pciBusID": id })).add().failure_code(100);
         assert_eq!(error["msg"], msg);
     }
+    // Multus and runtimes tell of one that nobody has asked for.
+    let unasked =
+        json!({ "device": "d0", "pciBusID": "0000:00:0a.0", "runtimeConfig": { "deviceID": "0000:00:0b.0" } });
+    assert_eq!(found(&stage, unasked).1, "d0");
     let path = stage.attach(&c1, json!({ "device": null, "pciBusID": "../devices" })).add().failure_code(7);
     assert_eq!(path["msg"], "\"pciBusID\" \"../devices\": must be the address of one device, like 0000:3b:00.1");
 }

@@ -54,7 +54,9 @@ fn dels_of_one_attachment_all_succeed() {
 fn devices_come_and_go_beside_each_other() {
     let stage = Stage::new();
     let names: Vec<String> = (0..8).map(|n| format!("d{n}")).collect();
-    names.iter().for_each(|name| stage.device(name));
+    for name in &names {
+        stage.device(name);
+    }
     let containers: Vec<_> = names.iter().map(|name| stage.sandbox.netns(&format!("c-{name}"))).collect();
     let before = stage.snapshot();
     thread::scope(|scope| {
