@@ -18,6 +18,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("bandwidth", include_str!("profiles/bandwidth.json")),
     ("bridge", include_str!("profiles/bridge.json")),
     ("firewall", include_str!("profiles/firewall.json")),
+    ("host-device", include_str!("profiles/host-device.json")),
     ("host-local", include_str!("profiles/host-local.json")),
     ("loopback", include_str!("profiles/loopback.json")),
     ("portmap", include_str!("profiles/portmap.json")),

@@ -9,7 +9,7 @@ use crate::profile::{Places, fill};
 use crate::stub::Stub;
 use crate::subject::{Kind, Subject};
 use serde_json::{Value, json};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub struct Stage {
     pub subject: Subject,
     /// How many containers there are.
     containers: Cell<u64>,
+    /// The links that it has for one container each.
+    own_links: RefCell<Vec<String>>,
 }
 
 /// A container, and the attachment of its `eth0` by the plugin under test.
@@ -50,7 +52,7 @@ impl Stage {
     /// Moves the calling thread to a new stage.
     pub fn enter(subject: Subject) -> Self {
         let sandbox = Sandbox::enter();
-        let stage = Self { sandbox, subject, containers: Cell::new(0) };
+        let stage = Self { sandbox, subject, containers: Cell::new(0), own_links: RefCell::default() };
         for dir in [stage.dir(), stage.stub_dir()] {
             arranged("a directory", fs::create_dir(&dir));
         }
@@ -58,9 +60,9 @@ impl Stage {
         if !links.is_empty() {
             host_links::prepare(&stage.sandbox);
         }
-        for name in links.iter().filter(|name| !host_links::is_own(name)) {
-            host_links::make(&stage.sandbox, name);
-        }
+        let shared = links.iter().filter(|name| !host_links::is_own(name)).map(String::as_str);
+        host_links::make(&stage.sandbox, shared);
+        stage.make_own_links(1..=host_links::READY);
         stage
     }
 
@@ -82,6 +84,26 @@ impl Stage {
     /// The links that the plugin wants on the host, with placeholders.
     fn host_links(&self) -> Vec<String> {
         self.subject.config.as_ref().map(host_links::named).unwrap_or_default()
+    }
+
+    /// Makes the links of the containers of these numbers.
+    fn make_own_links(&self, numbers: impl IntoIterator<Item = u64>) {
+        let links = self.host_links();
+        let own = || links.iter().filter(|name| host_links::is_own(name));
+        let names: Vec<String> =
+            numbers.into_iter().flat_map(|number| own().map(move |name| filled(name, number))).collect();
+        if !names.is_empty() {
+            host_links::make(&self.sandbox, names.iter().map(String::as_str));
+            self.own_links.borrow_mut().extend(names);
+        }
+    }
+
+    /// Makes those links of containers anew that have gone with one.
+    pub fn replace_links(&self) {
+        let links = self.own_links.borrow();
+        if !links.is_empty() {
+            host_links::replace(&self.sandbox, links.iter().map(String::as_str));
+        }
     }
 
     /// Whether the host gets something for each container before that is attached.
@@ -150,6 +172,7 @@ impl Stage {
     /// without the settings of the neighbour's links. They go with these, so that the reference's portmap rightly leaves its
     /// `route_localnet` there. Our own plugins take them back, which the crash sweep sees to.
     pub fn snapshot(&self) -> Snapshot {
+        self.replace_links();
         let dir = self.dir();
         self.sandbox.snapshot(&[&dir, "/var/lib/cni".as_ref()]).without(&["last_reserved_ip", ".index: ", "conf/nbr"])
     }
@@ -164,8 +187,8 @@ impl Stage {
 
     fn attachment(&self, ns: &TestNs, ifname: &str, version: &str) -> Attachment {
         let places = self.places(ns);
-        for name in self.host_links().iter().filter(|name| host_links::is_own(name)) {
-            host_links::make(&self.sandbox, &places.fill(name));
+        if places.number > host_links::READY {
+            self.make_own_links([places.number]);
         }
         let prev = self.prev().map(|prev| neighbour::renamed(prev, ifname));
         if let Some(prev) = &prev {
@@ -203,4 +226,9 @@ impl Stage {
         }
         conf
     }
+}
+
+/// The name of a link for the container of this number.
+fn filled(name: &str, number: u64) -> String {
+    Places { dir: String::new(), netns: String::new(), number }.fill(name)
 }

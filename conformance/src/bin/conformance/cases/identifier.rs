@@ -230,6 +230,6 @@ fn two_interfaces(stage: &Stage) -> Verdict {
         return Err(Stop::skip("works on the interfaces that are there"));
     }
     let container = stage.container("c");
-    let second = container.at.clone().ifname("eth1");
+    let second = stage.second(&container, "eth1");
     separate(stage, &container.at, &second)
 }
