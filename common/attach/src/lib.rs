@@ -8,6 +8,7 @@
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
 //! * [`masquerade_chain`]: the same by iptables, as the reference plugins do it.
 //! * [`ready`]: waiting until an attachment can be used.
+//! * [`routes`]: routes that move between tables.
 //! * [`verify`][]: CHECK. [`told`]: what a previous result tells.
 //! * [`netns`]: the container's network namespace where it may have gone.
 //! * [`keys`]: keys that several plugins have.
@@ -26,6 +27,7 @@ pub mod netns;
 mod owner;
 pub mod parent;
 pub mod ready;
+pub mod routes;
 mod section;
 pub mod told;
 pub mod verify;

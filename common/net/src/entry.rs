@@ -99,7 +99,8 @@ impl RouteEntry {
     /// Whether it is the same route in the same table. How long it has left does not count.
     pub fn is_same(&self, other: &Self) -> bool {
         let rest = |entry: &Self| (entry.prefsrc, entry.protocol, entry.shared, entry.head);
-        self.route == other.route && rest(self) == rest(other) && self.attributes == other.attributes
+        let place = |entry: &Self| (entry.route.table, entry.route.link);
+        place(self) == place(other) && rest(self) == rest(other) && self.attributes == other.attributes
     }
 
     /// Whether it is for the same packets in the same table, with the same metric: of such the table uses one.

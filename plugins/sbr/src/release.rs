@@ -1,0 +1,74 @@
+//! DEL: the interface's rules go, and its routes go back to where they were, should it stay.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use attach::{
+    kernel,
+    routes::{self, reachable_first},
+};
+use cni::{Error, Result};
+use net::{Errno, Link, MAIN_TABLE, Netns, Place, RouteEntry, Rtnl};
+
+use crate::{
+    rules::{OWN, Scene},
+    table::stands_for,
+};
+
+/// Removes all that ADDs of the interface `ifname` have made in `netns`; `told` are its addresses as the previous result has
+/// them. Rules go last: as long as one is there, the next DEL finds its table.
+///
+/// # Errors
+/// What may succeed the next time. A route that the kernel does not take back is left out: nothing else would ever end a container.
+pub fn release(netns: &Netns, ifname: &str, told: &[IpAddr]) -> Result<()> {
+    let mut rtnl = netns.rtnl().map_err(kernel)?;
+    let link = rtnl.link(ifname).map_err(kernel)?;
+    let scene = Scene {
+        rules: rtnl.rules().map_err(kernel)?,
+        entries: rtnl.route_entries().map_err(kernel)?,
+        addresses: rtnl.all_addresses().map_err(kernel)?,
+        link: link.as_ref().map(|link| link.index),
+    };
+    let rules = scene.own_rules(told);
+    if let Some(link) = &link {
+        let tables = rules.iter().filter(|rule| rule.protocol == OWN).map(|rule| rule.table).collect();
+        give_back(&mut rtnl, link, &scene.entries, &tables)?;
+    }
+    Error::collect(rules.iter().map(|rule| rtnl.del_rule(rule).map_err(kernel)))
+}
+
+/// Puts the routes of `link` in `tables` back into the main table, and takes away what ADD has added to either.
+fn give_back(rtnl: &mut Rtnl, link: &Link, entries: &[RouteEntry], tables: &BTreeSet<u32>) -> Result<()> {
+    let main = routes::of(entries, link, MAIN_TABLE);
+    let held: Vec<_> = tables.iter().flat_map(|table| routes::of(entries, link, *table)).collect();
+    for entry in reachable_first(held.iter().copied().filter(|entry| entry.protocol != OWN)) {
+        let old = entry.in_table(MAIN_TABLE);
+        // What has become of it: the same with a source hint, if it was not only copied.
+        let present: Vec<_> = main.iter().filter(|other| stands_for(entry, other)).collect();
+        if present.iter().any(|other| other.shared || other.is_same(&old)) {
+            continue;
+        }
+        for changed in present {
+            rtnl.del_entry(changed).map_err(kernel)?;
+        }
+        // Behind those of other links, which may be in use.
+        match rtnl.add_entry(&old, Place::Last) {
+            Err(error) if is_final(error.errno) => log::warn!("{error}; it is left out"),
+            added => added.map_err(kernel)?,
+        }
+    }
+    let added = main.iter().filter(|entry| !tables.is_empty() && entry.protocol == OWN);
+    added.chain(&held).try_for_each(|entry| rtnl.del_entry(entry).map_err(kernel))
+}
+
+/// Whether the kernel will refuse a route the next time as well: the link has gone down, its next hop cannot be reached.
+fn is_final(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::EINVAL
+            | Errno::ENODEV
+            | Errno::ENETDOWN
+            | Errno::ENETUNREACH
+            | Errno::EHOSTUNREACH
+            | Errno::EADDRNOTAVAIL
+    )
+}
