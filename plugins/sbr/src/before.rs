@@ -59,7 +59,7 @@ impl Before {
         let is_in = |entry: &RouteEntry, all: &[RouteEntry]| all.iter().any(|other| other.is_same(entry));
         let is_ours = |entry: &&RouteEntry| match entry.route.table {
             // Somebody else's may have come meanwhile.
-            MAIN_TABLE => entry.protocol == OWN || self.of_link().any(|old| old.is_rival(entry)),
+            MAIN_TABLE => entry.protocol == OWN || self.of_link().any(|old| old.in_table(MAIN_TABLE).is_rival(entry)),
             table => rules.iter().any(|rule| rule.protocol == OWN && rule.table == table),
         };
         let new =

@@ -16,7 +16,7 @@ use crate::{
     before::Before,
     plan::{Gateways, Main, Plan},
     rules::{GIVEN, OWN, is_first_claim},
-    table::{Change, Source, changes, default_route},
+    table::{Change, Present, Source, changes, default_route},
 };
 
 /// Where the reference begins to look for a free table.
@@ -69,7 +69,11 @@ impl Container {
             // An address that is not usable yet is no hint.
             ready::await_dad(&mut self.rtnl, &self.link)?;
         }
-        let main = routes::of(&before.entries, &self.link, MAIN_TABLE);
+        let mut present = Present {
+            main: routes::of(&before.entries, &self.link, MAIN_TABLE),
+            held: Vec::new(),
+            link: self.link.index,
+        };
         for ip in ips {
             let table = match before.own_table(ip.address.ip()) {
                 Some(table) => table,
@@ -77,11 +81,13 @@ impl Container {
             };
             let gateway = gateways.of(ip.address.ip());
             let source = Source { ip, all: ips, link: self.link.index, gateway };
-            for (entry, place) in source.lacks(&main, &routes::of(&before.entries, &self.link, table)) {
+            let held = routes::of(&before.entries, &self.link, table);
+            for (entry, place) in source.lacks(&present.main, &held) {
                 self.rtnl.add_entry(&entry.in_table(table), place).map_err(kernel)?;
             }
+            present.held.extend(held);
         }
-        changes(&main, ips, self.link.index, keep).iter().try_for_each(|change| self.change(change, before))
+        changes(&present, ips, keep).iter().try_for_each(|change| self.change(change, before))
     }
 
     /// Adds a rule from `source` to a table that nobody else uses, be it somebody who looks for one at the same time.
@@ -146,10 +152,8 @@ impl Container {
     /// Fails unless the main table has each address's network with a hint.
     fn check_hints(&self, ips: &[IpConfig], present: &Before) -> Result<()> {
         let main = routes::of(&present.entries, &self.link, MAIN_TABLE);
-        match changes(&main, ips, self.link.index, Main::Hinted)
-            .into_iter()
-            .find(|change| !matches!(change, Change::Gone(_)))
-        {
+        let present = Present { main, held: Vec::new(), link: self.link.index };
+        match changes(&present, ips, Main::Hinted).into_iter().find(|change| !matches!(change, Change::Gone(_))) {
             Some(Change::New(entry) | Change::Hinted(entry, _)) => {
                 let network = entry.route.dst;
                 Err(failed(format!("check source hint of {network} in table {MAIN_TABLE}: it has gone")))

@@ -13,7 +13,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use attach::{kernel, netns, told};
+use attach::{kernel, netns};
 use cni::{Add, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
 use net::{Rtnl, here};
 
@@ -43,9 +43,7 @@ impl Plugin for Sbr {
 
     fn del(del: &Del<Conf>) -> Result<()> {
         let Some(netns) = netns::open_if_there(del.netns.as_deref())? else { return Ok(()) };
-        let ifname = &del.attachment.ifname;
-        let told = del.network.prev_result.iter().flat_map(|prev| told::ips_of(prev, ifname));
-        release::release(&netns, ifname, &told.map(|ip| ip.address.ip()).collect::<Vec<_>>())
+        release::release(&netns, &del.attachment.ifname, del.network.prev_result.as_ref())
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {

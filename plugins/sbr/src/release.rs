@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, net::IpAddr};
 use attach::{
     kernel,
     routes::{self, reachable_first},
+    told,
 };
-use cni::{Error, Result};
+use cni::{Error, Interface, Result, Success};
 use net::{Errno, Link, MAIN_TABLE, Netns, Place, RouteEntry, Rtnl};
 
 use crate::{
@@ -14,26 +15,37 @@ use crate::{
     table::stands_for,
 };
 
-/// Removes all that ADDs of the interface `ifname` have made in `netns`; `told` are its addresses as the previous result has
-/// them. Rules go last: as long as one is there, the next DEL finds its table.
+/// Removes all that ADDs of the interface `ifname` have made in `netns`. Rules go last: as long as one is there, the next DEL finds
+/// its table.
 ///
 /// # Errors
 /// What may succeed the next time. A route that the kernel does not take back is left out: nothing else would ever end a container.
-pub fn release(netns: &Netns, ifname: &str, told: &[IpAddr]) -> Result<()> {
+pub fn release(netns: &Netns, ifname: &str, prev: Option<&Success>) -> Result<()> {
     let mut rtnl = netns.rtnl().map_err(kernel)?;
-    let link = rtnl.link(ifname).map_err(kernel)?;
+    let link = find(&mut rtnl, ifname, prev)?;
     let scene = Scene {
         rules: rtnl.rules().map_err(kernel)?,
         entries: rtnl.route_entries().map_err(kernel)?,
         addresses: rtnl.all_addresses().map_err(kernel)?,
         link: link.as_ref().map(|link| link.index),
     };
-    let rules = scene.own_rules(told);
+    let told = prev.iter().flat_map(|prev| told::ips_of(prev, ifname));
+    let rules = scene.own_rules(&told.map(|ip| ip.address.ip()).collect::<Vec<IpAddr>>());
     if let Some(link) = &link {
         let tables = rules.iter().filter(|rule| rule.protocol == OWN).map(|rule| rule.table).collect();
         give_back(&mut rtnl, link, &scene.entries, &tables)?;
     }
     Error::collect(rules.iter().map(|rule| rtnl.del_rule(rule).map_err(kernel)))
+}
+
+/// The interface, by the hardware address that the previous result tells if the container has given it another name.
+fn find(rtnl: &mut Rtnl, ifname: &str, prev: Option<&Success>) -> Result<Option<Link>> {
+    if let Some(link) = rtnl.link(ifname).map_err(kernel)? {
+        return Ok(Some(link));
+    }
+    let is_own = |told: &&Interface| told.name == ifname && told.sandbox.is_some();
+    let Some(told) = prev.and_then(|prev| prev.interfaces.iter().find(is_own)) else { return Ok(None) };
+    Ok(rtnl.links().map_err(kernel)?.into_iter().find(|link| told::has_mac(link, told)))
 }
 
 /// Puts the routes of `link` in `tables` back into the main table, and takes away what ADD has added to either.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use attach::routes::reachable_first;
 use cni::IpConfig;
 use ipnetwork::IpNetwork;
-use net::{LinkIndex, Place, Route, RouteEntry};
+use net::{LinkIndex, MAIN_TABLE, Place, Route, RouteEntry};
 
 use crate::{plan::Main, rules::OWN};
 
@@ -82,17 +82,29 @@ pub enum Change {
     New(RouteEntry),
 }
 
-/// What changes in the main table, whose routes by the interface are `main`, once the tables of its addresses have all of them.
+/// What the tables have by an interface before an ADD.
+#[derive(Debug)]
+pub struct Present<'a> {
+    /// The main table.
+    pub main: Vec<&'a RouteEntry>,
+    /// The tables of the interface's addresses.
+    pub held: Vec<&'a RouteEntry>,
+    /// The interface.
+    pub link: LinkIndex,
+}
+
+/// What changes in the main table, once the tables of the addresses have all of its routes by the interface.
 ///
 /// IPv6 link-local destinations stay: neighbours speak to each other from link-local addresses, which have no table.
-pub fn changes(main: &[&RouteEntry], ips: &[IpConfig], link: LinkIndex, keep: Main) -> Vec<Change> {
+pub fn changes(present: &Present<'_>, ips: &[IpConfig], keep: Main) -> Vec<Change> {
+    let Present { main, .. } = present;
     let has_source = |entry: &RouteEntry| ips.iter().any(|ip| ip.address.is_ipv4() == entry.route.dst.is_ipv4());
     let moved = main.iter().filter(|entry| has_source(entry) && !entry.shared && !is_link_local(&entry.route.dst));
     let change = |entry: &RouteEntry| match keep {
         Main::Hinted if entry.route.gw.is_none() => hint(entry, ips).map(|ip| Change::Hinted(entry.clone(), ip)),
         _ => Some(Change::Gone(entry.clone())),
     };
-    let new = if keep == Main::Hinted { missing_networks(main, ips, link) } else { Vec::new() };
+    let new = if keep == Main::Hinted { missing_networks(present, ips) } else { Vec::new() };
     moved.filter_map(|entry| change(entry)).chain(new.into_iter().map(Change::New)).collect()
 }
 
@@ -102,15 +114,19 @@ fn hint(entry: &RouteEntry, ips: &[IpConfig]) -> Option<IpAddr> {
     if in_network.clone().any(|ip| entry.prefsrc == Some(ip)) { None } else { in_network.into_iter().next() }
 }
 
-/// Routes of the addresses' networks that the main table does not have.
-fn missing_networks(main: &[&RouteEntry], ips: &[IpConfig], link: LinkIndex) -> Vec<RouteEntry> {
+/// Routes of the addresses' networks that the main table does not have: as an ADD that was killed has left them in another
+/// table, or new ones.
+fn missing_networks(present: &Present<'_>, ips: &[IpConfig]) -> Vec<RouteEntry> {
+    let Present { main, held, link } = present;
     let mut missing: Vec<RouteEntry> = Vec::new();
     for ip in ips {
         let whole = if ip.address.is_ipv4() { 32 } else { 128 };
-        let is_route = |entry: &RouteEntry| entry.route.gw.is_none() && is_network_of(&entry.route.dst, ip);
-        if ip.address.prefix() < whole && !main.iter().copied().chain(&missing).any(is_route) {
-            let route = Route::new(ip.address, None, link);
-            missing.push(RouteEntry::new(&route, Some(ip.address.ip()), OWN));
+        let is_route = |entry: &&RouteEntry| entry.route.gw.is_none() && is_network_of(&entry.route.dst, ip);
+        if ip.address.prefix() < whole && !main.iter().copied().chain(&missing).any(|entry| is_route(&entry)) {
+            let src = ip.address.ip();
+            let new = || RouteEntry::new(&Route::new(ip.address, None, *link), Some(src), OWN);
+            let moved = held.iter().copied().find(is_route);
+            missing.push(moved.map_or_else(new, |entry| entry.in_table(MAIN_TABLE).with_prefsrc(src)));
         }
     }
     missing

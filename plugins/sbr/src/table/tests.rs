@@ -39,8 +39,14 @@ fn lacks(ips: &[IpConfig], gateway: Option<&str>, main: &[&str], present: &[&str
 }
 
 fn changes_of(main: &[&str], ips: &[IpConfig], keep: Main) -> Vec<String> {
+    changes_with(main, &[], ips, keep)
+}
+
+fn changes_with(main: &[&str], held: &[&str], ips: &[IpConfig], keep: Main) -> Vec<String> {
     let main: Vec<_> = main.iter().map(|text| entry(text)).collect();
-    let changes = changes(&main.iter().collect::<Vec<_>>(), ips, LINK, keep);
+    let held: Vec<_> = held.iter().map(|text| entry(text).in_table(100)).collect();
+    let present = Present { main: main.iter().collect(), held: held.iter().collect(), link: LINK };
+    let changes = changes(&present, ips, keep);
     let tell = |change: &Change| match change {
         Change::Gone(entry) => format!("- {}", show(entry)),
         Change::Hinted(entry, src) => format!("* {} src {src}", show(entry)),
@@ -137,4 +143,7 @@ fn hints_are_given_where_they_are_missing() {
         ["- 0.0.0.0/0 via 10.1.0.1", "* fd00::/64 metric 256 src fd00::2", "- ::/0 via fd00::1 metric 1024"]
     );
     assert_eq!(changes_of(&[], &ips, Main::Hinted), ["+ 10.1.0.0/24 src 10.1.0.2 own", "+ fd00::/64 src fd00::2 own"]);
+    // An ADD was killed when it had taken one away to put it there again.
+    let held = ["10.1.0.0/24 src 10.1.0.2", "fd00::/64 metric 256"];
+    assert_eq!(changes_with(&held[..1], &held, &ips, Main::Hinted), ["+ fd00::/64 src fd00::2 metric 256"]);
 }

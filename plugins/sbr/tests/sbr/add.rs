@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::{assert_same, eventually};
 
 use crate::stage::{
-    Stage, assert_not_reached_from_the_right, assert_reached_from_the_right, leaves_by, prev, rules, table,
+    Stage, assert_not_reached_from_the_right, assert_reached_from_the_right, attach_at, leaves_by, prev, rules, table,
 };
 
 #[test]
@@ -176,7 +176,7 @@ fn every_version_is_understood_and_hands_its_result_on() {
     let place = stage.place("c1");
     let before = place.ns.snapshot();
     for version in ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"] {
-        let attachment = stage.attach_at(version, &place, json!({}));
+        let attachment = attach_at(version, &place, json!({}));
         assert_eq!(attachment.add().success(), prev(version, &place.ns));
         assert_eq!(rules(&place.ns).len(), 2, "{version}");
         attachment.del().silent();

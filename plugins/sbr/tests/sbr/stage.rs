@@ -59,18 +59,19 @@ impl Stage {
     }
 
     /// Attaches a container's `net1` with these keys.
+    #[expect(clippy::unused_self, reason = "only a stage makes places")]
     pub fn attach(&self, place: &Place, keys: Value) -> Attachment {
-        self.attach_at("1.1.0", place, keys)
+        attach_at("1.1.0", place, keys)
     }
+}
 
-    /// The same in another version.
-    pub fn attach_at(&self, version: &str, place: &Place, keys: Value) -> Attachment {
-        let mut conf = json!({ "cniVersion": version, "name": "net", "type": "sbr" });
-        for (key, value) in keys.as_object().unwrap() {
-            conf[key] = value.clone();
-        }
-        Attachment::new(conf, &place.ns).ifname("net1").with_prev(&prev(version, &place.ns))
+/// The same in another version.
+pub fn attach_at(version: &str, place: &Place, keys: Value) -> Attachment {
+    let mut conf = json!({ "cniVersion": version, "name": "net", "type": "sbr" });
+    for (key, value) in keys.as_object().unwrap() {
+        conf[key] = value.clone();
     }
+    Attachment::new(conf, &place.ns).ifname("net1").with_prev(&prev(version, &place.ns))
 }
 
 /// The result of the plugins before: `eth0` and `net1`, and a `net1` of another container.
@@ -120,6 +121,15 @@ pub fn table(container: &TestNs, table: &str) -> Vec<String> {
         "ip -4 route show table {table} dev net1 2>/dev/null || true; ip -6 route show table {table} dev net1 2>/dev/null || true"
     ));
     listed.lines().map(|line| line.trim().replace(" proto kernel", "").replace(" pref medium", "")).collect()
+}
+
+/// All rules and routes, sorted, but for those of addresses, which the kernel makes when it gets to it.
+pub fn state(container: &TestNs) -> Vec<String> {
+    let listed = container.sh("ip -4 rule; ip -6 rule; ip -4 -d route show table all; ip -6 -d route show table all");
+    let mut lines: Vec<_> =
+        listed.lines().filter(|line| !line.contains("table local")).map(|line| line.trim().to_owned()).collect();
+    lines.sort();
+    lines
 }
 
 /// Which interface a packet from `source` to `dst` leaves by.
