@@ -8,7 +8,7 @@
 use cni::{Add, Code, Del, Dns, Error, Result, Success, Undo};
 use net::{Link, LinkChange, Netns};
 
-use crate::{Ipam, Owner, container, kernel, netns, tag_prefix, told, veth::existing};
+use crate::{Ipam, Owner, container, ipam, kernel, netns, tag_prefix, told, veth::existing};
 
 /// The link to make.
 #[expect(missing_debug_implementations, reason = "it holds a closure")]
@@ -30,12 +30,32 @@ pub struct Inner<'a> {
 /// # Errors
 /// Code 101 if the interface's name is taken in the container.
 pub fn add<C>(add: &Add<C>, inner: Inner<'_>, undo: &mut Undo) -> Result<Success> {
-    let owner = Owner::new(&add.network.name, &add.attachment);
     let Inner { netns, dns, .. } = inner;
-    let mut ipam = Ipam::start(&add.network)?;
-    create(&owner, inner, undo)?;
+    let ipam = Ipam::start(&add.network)?;
+    create(add, inner, undo)?;
+    furnish(add, netns, ipam, dns, undo)
+}
+
+/// Gives the container's interface, which is there, what the delegate hands out, if there is one, brings it up and tells of it,
+/// behind the previous result.
+pub fn furnish<C>(add: &Add<C>, netns: &Netns, mut ipam: Ipam, dns: &Dns, undo: &mut Undo) -> Result<Success> {
     ipam.ask(undo)?;
-    let lease = ipam.lease(0, dns)?;
+    let own = configure(add, netns, ipam.lease(0, dns)?)?;
+    Ok(add.network.extend_prev_result(own))
+}
+
+/// Makes the link and gives it addresses, routes and name servers that are known already. What is returned tells of this link alone.
+///
+/// # Errors
+/// Code 101 if the interface's name is taken in the container.
+pub fn add_with<C>(add: &Add<C>, inner: Inner<'_>, lease: Success, undo: &mut Undo) -> Result<Success> {
+    let Inner { netns, dns, .. } = inner;
+    create(add, inner, undo)?;
+    configure(add, netns, ipam::complete(lease, 0, dns)?)
+}
+
+/// Gives the link what is for it, brings it up, and tells of it.
+fn configure<C>(add: &Add<C>, netns: &Netns, lease: Success) -> Result<Success> {
     let wanted = container::Wanted { ips: &lease.ips, routes: &lease.routes, detect_duplicates: false, up: true };
     let mut interface = container::Interface::open(netns, &add.attachment.ifname, &wanted)?;
     let routes = interface.configure(&wanted)?;
@@ -43,18 +63,18 @@ pub fn add<C>(add: &Add<C>, inner: Inner<'_>, undo: &mut Undo) -> Result<Success
         interface.announce()?;
     }
     let interfaces = vec![told::interface(interface.link(), Some(add.netns.display().to_string()))];
-    Ok(add.network.extend_prev_result(Success { interfaces, routes, ..lease }))
+    Ok(Success { interfaces, routes, ..lease })
 }
 
 /// Makes the link and gives it the attachment's name and its owner's tag.
-fn create(owner: &Owner, inner: Inner<'_>, undo: &mut Undo) -> Result<()> {
+fn create<C>(add: &Add<C>, inner: Inner<'_>, undo: &mut Undo) -> Result<()> {
     let Inner { netns, kind, create, change, .. } = inner;
-    let ifname = &owner.attachment().ifname;
+    let (owner, ifname) = (Owner::new(&add.network.name, &add.attachment), &add.attachment.ifname);
     let mut inside = netns.rtnl().map_err(kernel)?;
     if inside.link(ifname).map_err(kernel)?.is_some() {
         return Err(taken(netns, ifname));
     }
-    let first_name = first_name(owner);
+    let first_name = first_name(&owner);
     let made = create(&first_name);
     if !made.as_ref().is_err_and(net::Error::is_exists) {
         // An error may be the kernel's answer that got lost.

@@ -1,6 +1,9 @@
 //! The delegate that manages addresses, during an ADD.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use cni::{Delegate, Dns, Error, Network, Result, Started, Success, Undo};
+use ipnetwork::IpNetwork;
 
 /// The delegate of a network, or none. It starts while the interface is made, and is asked once that is there.
 #[derive(Debug)]
@@ -36,7 +39,8 @@ impl Ipam {
     }
 }
 
-fn complete(mut lease: Success, interface: i64, dns: &Dns) -> Result<Success> {
+/// A lease with its addresses for the interface at this place of a result, and the name servers of `dns` if there are any.
+pub(crate) fn complete(mut lease: Success, interface: i64, dns: &Dns) -> Result<Success> {
     if lease.ips.is_empty() {
         return Err(Error::invalid("IPAM plugin returned missing IP config"));
     }
@@ -49,6 +53,14 @@ fn complete(mut lease: Success, interface: i64, dns: &Dns) -> Result<Success> {
     // It makes none.
     lease.interfaces.clear();
     Ok(lease)
+}
+
+/// The gateway of a network whose delegate names none: its first address.
+pub fn first_host(network: &IpNetwork) -> Option<IpAddr> {
+    match network.network() {
+        IpAddr::V4(ip) => u32::from(ip).checked_add(1).map(|next| Ipv4Addr::from(next).into()),
+        IpAddr::V6(ip) => u128::from(ip).checked_add(1).map(|next| Ipv6Addr::from(next).into()),
+    }
 }
 
 #[cfg(test)]

@@ -36,9 +36,31 @@ pub fn mac<'a>(sources: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) ->
     }
 }
 
+/// What the word of `key` stands for; without one the first of `words`. `what` it is goes into the refusal.
+///
+/// # Errors
+/// Code 7 for other words.
+pub fn word<T: Copy>(key: &str, what: &str, text: Option<&str>, words: &[(&str, T)]) -> Result<T> {
+    let wanted = text.filter(|text| !text.is_empty()).or(words.first().map(|(word, _)| *word)).unwrap_or_default();
+    let found = words.iter().find(|(word, _)| *word == wanted);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let allowed: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        Error::invalid(format!("unknown {what}: \"{wanted}\", \"{key}\" must be one of {}", allowed.join(", ")))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_those_that_are_known_and_the_first_is_the_default() {
+        let taken = |text| word("mode", "gear", text, &[("slow", 1), ("fast", 5)]);
+        assert_eq!([taken(None), taken(Some("")), taken(Some("slow"))], [Ok(1), Ok(1), Ok(1)]);
+        assert_eq!(taken(Some("fast")), Ok(5));
+        let msg = taken(Some("Fast")).unwrap_err().msg;
+        assert_eq!(msg, "unknown gear: \"Fast\", \"mode\" must be one of \"slow\", \"fast\"");
+    }
 
     #[test]
     fn mtus_that_a_link_can_have_are_taken() {

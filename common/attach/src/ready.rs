@@ -70,15 +70,37 @@ fn lack_of(host: &mut Rtnl, port: &Link) -> Result<Option<&'static str>> {
 /// no duplicates to be detected (`addrconf_dad_work`, `net/ipv6/addrconf.c`).
 pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
     let IpAddr::V6(v6) = address else { return Ok(()) };
-    let wait = Wait::new(LOCAL_TIMEOUT);
-    while !v6.is_unicast_link_local() && !is_local(rtnl, address)? {
-        if wait.is_over() {
-            log::info!("wait for address {address}: it has no local route");
-            break;
-        }
-        wait.pause();
-    }
-    Ok(())
+    until(
+        || Ok(v6.is_unicast_link_local() || is_local(rtnl, address)?),
+        || format!("address {address}: it has no local route"),
+    )
+}
+
+/// Waits until the kernel answers by `link` for `address`, which other links may have too.
+pub fn await_local_by(rtnl: &mut Rtnl, link: &Link, address: IpAddr) -> Result<()> {
+    let IpAddr::V6(v6) = address else { return Ok(()) };
+    until(
+        || Ok(v6.is_unicast_link_local() || rtnl.has_route_by(link.index, address).map_err(kernel)?),
+        || format!("address {address} on \"{}\": it has no local route", link.name),
+    )
+}
+
+/// Waits until `link` passes packets: a worker gives it its queue once it has noticed the carrier (`linkwatch_do_dev`,
+/// `net/core/link_watch.c`).
+pub fn await_carrier(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
+    until(
+        || Ok(rtnl.link_at(link.index).map_err(kernel)?.is_none_or(|link| link.operational)),
+        || format!("\"{}\": it has no carrier", link.name),
+    )
+}
+
+/// Waits until `link` has an address by which the kernel can look for IPv6 neighbours that it forwards packets to.
+pub fn await_link_local(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
+    let is_usable = |address: &Address| address.is_link_local_v6() && !address.tentative;
+    until(
+        || Ok(rtnl.addresses(link).map_err(kernel)?.iter().any(is_usable)),
+        || format!("IPv6 on \"{}\": it has no link-local address", link.name),
+    )
 }
 
 /// Waits until duplicate address detection is done with the addresses of `link`, but for those that the kernel has made.
@@ -108,17 +130,34 @@ pub fn await_dad(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
 /// Waits until `link` hears IPv6 neighbours who look for its addresses.
 ///
 /// The kernel makes the route that packets to groups need to come in once a worker has noticed the carrier
-/// (`addrconf_link_ready`), which is a moment after the link is up.
+/// (`addrconf_link_ready`), which is a moment after the link is up. Nobody knows when there will be one if there is none, such
+/// as of a tap that nobody has opened.
 pub fn await_groups(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
+    if hears_groups(rtnl, link)? || !has_carrier(rtnl, link)? {
+        return Ok(());
+    }
+    until(|| hears_groups(rtnl, link), || format!("IPv6 on \"{}\": it has no route to groups", link.name))
+}
+
+/// Waits until something is so, but not for ever: then it is only told of.
+fn until(mut is_so: impl FnMut() -> Result<bool>, lack: impl FnOnce() -> String) -> Result<()> {
     let wait = Wait::new(LOCAL_TIMEOUT);
-    while !rtnl.has_route_by(link.index, ALL_NODES.into()).map_err(kernel)? {
+    while !is_so()? {
         if wait.is_over() {
-            log::info!("wait for IPv6 on \"{}\": it has no route to groups", link.name);
+            log::info!("wait for {}", lack());
             break;
         }
         wait.pause();
     }
     Ok(())
+}
+
+fn hears_groups(rtnl: &mut Rtnl, link: &Link) -> Result<bool> {
+    rtnl.has_route_by(link.index, ALL_NODES.into()).map_err(kernel)
+}
+
+fn has_carrier(rtnl: &mut Rtnl, link: &Link) -> Result<bool> {
+    Ok(rtnl.link_at(link.index).map_err(kernel)?.is_some_and(|link| link.carrier))
 }
 
 /// A wait that looks again and again.

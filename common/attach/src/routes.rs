@@ -1,51 +1,28 @@
-//! Routes of a container's link that others have made: where they come, and in which order they can be made.
+//! Routes beside those of others.
 
-use net::{Link, Place, RouteEntry};
+use cni::Result;
+use net::{Route, Rtnl};
 
-/// The entries of a table by `link`, as they are told.
-pub fn of<'a>(entries: &'a [RouteEntry], link: &Link, table: u32) -> Vec<&'a RouteEntry> {
-    entries.iter().filter(|entry| entry.route.link == link.index && entry.route.table == table).collect()
-}
+use crate::kernel;
 
-/// What is on the link before what is behind it: the kernel takes no next hop that it cannot reach.
-pub fn reachable_first<'a>(entries: impl IntoIterator<Item = &'a RouteEntry>) -> Vec<&'a RouteEntry> {
-    let (behind, on_link): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.route.gw.is_some());
-    on_link.into_iter().chain(behind).collect()
-}
+/// The metric that the kernel gives an IPv6 route without one (`IP6_RT_PRIO_USER`, `include/net/ip6_fib.h`).
+pub(crate) const IPV6_METRIC: u32 = 1024;
 
-/// Where `entry` is among all `entries`, that it may be put there again.
-pub fn place_of(entry: &RouteEntry, entries: &[RouteEntry]) -> Place {
-    let first = entries.iter().find(|other| other.is_rival(entry));
-    if first.is_none_or(|first| first.is_same(entry)) { Place::First } else { Place::Last }
-}
-
-#[cfg(test)]
-mod tests {
-    use net::{LinkIndex, Route};
-
-    use super::*;
-
-    fn entry(dst: &str, gw: Option<&str>, link: u32) -> RouteEntry {
-        let route = Route::new(dst.parse().unwrap(), gw.map(|gw| gw.parse().unwrap()), LinkIndex(link));
-        RouteEntry::new(&route, None, 3)
-    }
-
-    #[test]
-    fn next_hops_can_be_reached_when_their_turn_comes() {
-        let all = [entry("0.0.0.0/0", Some("10.1.0.1"), 2), entry("10.1.0.0/24", None, 2), entry("fd00::/64", None, 2)];
-        let order: Vec<_> = reachable_first(&all).iter().map(|entry| entry.route.dst.prefix()).collect();
-        assert_eq!(order, [24, 64, 0]);
-    }
-
-    #[test]
-    fn place_is_that_among_routes_for_the_same_packets() {
-        let all = [
-            entry("10.1.0.0/24", None, 2),
-            entry("0.0.0.0/0", Some("10.1.0.1"), 2),
-            entry("0.0.0.0/0", Some("10.2.0.1"), 3),
-        ];
-        let places: Vec<_> = all.iter().map(|entry| place_of(entry, &all)).collect();
-        assert_eq!(places, [Place::First, Place::First, Place::Last]);
-        assert_eq!(place_of(&all[2].in_table(7), &all), Place::First);
+/// Adds a route. Where its metric is taken by a route to the same destination it gets the next free one, so that it serves
+/// only when that has gone. Returns the metric.
+pub fn add(rtnl: &mut Rtnl, route: &Route) -> Result<Option<u32>> {
+    let mut metric = route.metric;
+    loop {
+        match rtnl.add_route(&Route { metric, ..route.clone() }) {
+            Ok(()) => return Ok(metric),
+            Err(error) if error.is_exists() => {
+                let floor = if route.dst.is_ipv6() { IPV6_METRIC } else { 0 };
+                metric = metric.unwrap_or(floor).checked_add(1);
+                if metric.is_none() {
+                    return Err(kernel(error));
+                }
+            }
+            Err(error) => return Err(kernel(error)),
+        }
     }
 }

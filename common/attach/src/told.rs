@@ -29,7 +29,7 @@ pub fn has_mac(link: &Link, told: &Interface) -> bool {
 pub fn interface(link: &Link, sandbox: Option<String>) -> Interface {
     Interface {
         name: link.name.clone(),
-        mac: link.mac.map(|mac| mac.to_string()),
+        mac: link.hardware_address(),
         mtu: Some(link.mtu),
         sandbox,
         ..Interface::default()

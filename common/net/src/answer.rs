@@ -69,6 +69,10 @@ impl<'a> Attribute<'a> {
         self.0.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
     }
 
+    pub(crate) fn u64(self) -> Option<u64> {
+        self.0.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
+    }
+
     /// Text that ends with a NUL.
     pub(crate) fn text(self) -> String {
         String::from_utf8_lossy(self.0.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned()

@@ -8,11 +8,10 @@ use netlink_packet_route::AddressFamily;
 use crate::{
     LinkIndex, Result, Route, Rtnl,
     answer::{Answer, Attribute, Attributes},
-    route::{RTA_GATEWAY, RTA_OIF, RTA_TABLE, RTA_VIA, RTM_NEWROUTE, RTN_UNICAST},
+    route::{RTA_GATEWAY, RTA_OIF, RTA_TABLE, RTA_VIA, RTM_DELROUTE, RTM_NEWROUTE, RTN_UNICAST},
 };
 
 /// `include/uapi/linux/rtnetlink.h`
-const RTM_DELROUTE: u16 = 25;
 const RTA_PREFSRC: u16 = 7;
 const RTA_MULTIPATH: u16 = 9;
 const RTA_CACHEINFO: u16 = 12;
@@ -33,14 +32,12 @@ const TICKS: i32 = 100;
 pub struct RouteEntry {
     /// The route; of several next hops the first.
     pub route: Route,
-    /// The address that packets get that have none yet (`RTA_PREFSRC`).
-    pub prefsrc: Option<IpAddr>,
     /// Who made it (`RTPROT_*`).
     pub protocol: u8,
     /// It cannot be taken away by itself: it is a part of a route that has next hops by other links too.
     pub shared: bool,
     head: Head,
-    /// All but the table, `RTA_PREFSRC`, and what changes by itself.
+    /// All but the table, the source, and what changes by itself.
     attributes: BTreeMap<u16, Vec<u8>>,
     /// The kernel removes it after as many seconds.
     expires: Option<u32>,
@@ -48,7 +45,7 @@ pub struct RouteEntry {
 
 /// Where an IPv4 route comes among those to the same destination with the same metric, of which the first is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Rank {
     /// Before them.
     First,
     /// Behind them.
@@ -68,7 +65,7 @@ struct Head {
 
 impl RouteEntry {
     /// A route that there is not yet.
-    pub fn new(route: &Route, prefsrc: Option<IpAddr>, protocol: u8) -> Self {
+    pub fn new(route: &Route, protocol: u8) -> Self {
         let message = route.message();
         let mut bytes = vec![0; message.attributes.as_slice().buffer_len()];
         message.attributes.as_slice().emit(&mut bytes);
@@ -81,7 +78,7 @@ impl RouteEntry {
             onlink: false,
         };
         let attributes = attributes_of(Attributes(&bytes));
-        Self { route: route.clone(), prefsrc, protocol, shared: false, head, attributes, expires: None }
+        Self { route: route.clone(), protocol, shared: false, head, attributes, expires: None }
     }
 
     /// The same in another table.
@@ -90,17 +87,16 @@ impl RouteEntry {
         Self { route: Route { table, ..self.route.clone() }, ..self.clone() }
     }
 
-    /// The same with another address for packets that have none yet.
+    /// The same with another source for packets that have none yet.
     #[must_use]
-    pub fn with_prefsrc(&self, prefsrc: IpAddr) -> Self {
-        Self { prefsrc: Some(prefsrc), ..self.clone() }
+    pub fn with_src(&self, src: IpAddr) -> Self {
+        Self { route: Route { src: Some(src), ..self.route.clone() }, ..self.clone() }
     }
 
     /// Whether it is the same route in the same table. How long it has left does not count.
     pub fn is_same(&self, other: &Self) -> bool {
-        let rest = |entry: &Self| (entry.prefsrc, entry.protocol, entry.shared, entry.head);
-        let place = |entry: &Self| (entry.route.table, entry.route.link);
-        place(self) == place(other) && rest(self) == rest(other) && self.attributes == other.attributes
+        let rest = |entry: &Self| (entry.protocol, entry.shared, entry.head);
+        self.route == other.route && rest(self) == rest(other) && self.attributes == other.attributes
     }
 
     /// Whether it is for the same packets in the same table, with the same metric: of such the table uses one.
@@ -115,7 +111,6 @@ impl RouteEntry {
         let [family, dst_len, src_len, tos, _, protocol, scope, _, flags @ ..] = header;
         let onlink = u32::from_ne_bytes(flags) & u32::from(RTNH_F_ONLINK) != 0;
         let head = Head { family, dst_len, src_len, tos, scope, onlink };
-        let prefsrc = told.find(RTA_PREFSRC).and_then(Attribute::ip);
         let expires = told.find(RTA_CACHEINFO).and_then(expires);
         let mut common = attributes_of(told);
         let hops = common.remove(&RTA_MULTIPATH).map(|hops| hops_by_link(&hops)).unwrap_or_default();
@@ -128,7 +123,7 @@ impl RouteEntry {
         } else if is_group {
             common.retain(|kind, _| !HOP_ATTRIBUTES.contains(kind));
         }
-        let entry = |route, attributes| Self { route, prefsrc, protocol, shared, head, attributes, expires };
+        let entry = |route, attributes| Self { route, protocol, shared, head, attributes, expires };
         if hops.is_empty() {
             return Route::of(answer).map(|route| entry(route, common)).into_iter().collect();
         }
@@ -152,7 +147,7 @@ impl RouteEntry {
         for (kind, value) in &self.attributes {
             message.push(*kind, value);
         }
-        match self.prefsrc {
+        match self.route.src {
             Some(IpAddr::V4(ip)) => message.push(RTA_PREFSRC, &ip.octets()),
             Some(IpAddr::V6(ip)) => message.push(RTA_PREFSRC, &ip.octets()),
             None => {}
@@ -183,8 +178,8 @@ impl Rtnl {
 
     /// Adds a route beside others to the same destination; one that is there already stays. An IPv6 route becomes another next
     /// hop of one with the same metric.
-    pub fn add_entry(&mut self, entry: &RouteEntry, place: Place) -> Result<()> {
-        let last = if place == Place::Last && entry.route.dst.is_ipv4() { NLM_F_APPEND } else { 0 };
+    pub fn add_entry(&mut self, entry: &RouteEntry, place: Rank) -> Result<()> {
+        let last = if place == Rank::Last && entry.route.dst.is_ipv4() { NLM_F_APPEND } else { 0 };
         let added = self.conversation.request(RTM_NEWROUTE, &entry.message(), NLM_F_CREATE | last);
         let added = added.map(drop).map_err(|failure| failure.of(entry.doing("add", "to")));
         added.or_else(|error| if error.is_exists() { Ok(()) } else { Err(error) })
@@ -279,12 +274,13 @@ mod tests {
             mtu: Some(1400),
             advmss: Some(1360),
             scope: Some(0),
+            src: Some([10, 1, 0, 2].into()),
             ..Route::new("10.0.0.0/8".parse().unwrap(), Some("10.1.0.1".parse().unwrap()), LinkIndex(3))
         }
     }
 
     fn entry() -> RouteEntry {
-        RouteEntry::new(&route(), Some("10.1.0.2".parse().unwrap()), 77)
+        RouteEntry::new(&route(), 77)
     }
 
     fn read(message: &Raw) -> Vec<RouteEntry> {
@@ -316,9 +312,9 @@ mod tests {
             let entry = entry().in_table(table);
             let [back] = read(&entry.message()).try_into().unwrap();
             assert!(back.is_same(&entry), "{back:?}");
-            assert_eq!((back.route, back.prefsrc, back.protocol), (entry.route.clone(), entry.prefsrc, 77));
+            assert_eq!((&back.route, back.protocol), (&entry.route, 77));
             assert!(!entry.is_same(&entry.in_table(5)) && entry.is_same(&entry.in_table(5).in_table(table)));
-            assert!(!entry.is_same(&entry.with_prefsrc("10.1.0.3".parse().unwrap())));
+            assert!(!entry.is_same(&entry.with_src([10, 1, 0, 3].into())));
         }
     }
 

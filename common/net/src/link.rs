@@ -7,7 +7,8 @@ use netlink_packet_route::link::{
 };
 
 use crate::{
-    Kind, Mac, Netns, Port,
+    Kind, Mac, Netns, Port, Tap,
+    altname::{self, IFLA_PROP_LIST},
     answer::{Answer, Attribute, Attributes},
 };
 
@@ -26,6 +27,7 @@ const IFLA_TXQLEN: u16 = 13;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_CARRIER: u16 = 33;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
@@ -53,10 +55,12 @@ pub struct Link {
     pub index: LinkIndex,
     /// Its name.
     pub name: String,
-    /// `bridge`, `veth` and so on; unset for hardware and for `lo`.
+    /// `bridge`, `veth` and so on; unset for hardware and for `lo`. The kernel's word but for a `tap`, which is `tun` to it.
     pub kind: Option<String>,
     /// Its hardware address, if it has one of six octets.
     pub mac: Option<Mac>,
+    /// Its hardware address, of whatever length: InfiniBand's has twenty octets, a tun none.
+    pub hardware: Vec<u8>,
     /// The maximum transmission unit, in bytes.
     pub mtu: u32,
     /// The bridge (or bond, VRF) that it is a port of.
@@ -77,20 +81,32 @@ pub struct Link {
     pub tx_queue_len: u32,
     /// RFC 2863 operational state is up.
     pub operational: bool,
+    /// Whether it has a carrier (`IFLA_CARRIER`). One that is up and has none has nobody at its other end.
+    pub carrier: bool,
     /// The alias (`ip link set alias`), where owners write who they are.
     pub alias: Option<String>,
+    /// Further names (`ip link property add altname`).
+    pub altnames: Vec<String>,
     /// Its state as a port of a bridge.
     pub port: Option<Port>,
     /// Of a bridge: whether it looks at VLAN tags.
     pub vlan_filtering: bool,
     /// What is its kind's own.
     pub data: Option<Kind>,
+    /// The same of a tap.
+    pub tap: Option<Tap>,
 }
 
 impl Link {
     /// The link that it is on, if it is on one: macvlan, ipvlan, vlan. Numbered in that link's namespace.
     pub fn parent(&self) -> Option<LinkIndex> {
         self.peer.filter(|_| !self.is_kind("veth"))
+    }
+
+    /// Its hardware address as text: hexadecimal octets with `:` between them. None if it has none.
+    pub fn hardware_address(&self) -> Option<String> {
+        let octets: Vec<String> = self.hardware.iter().map(|octet| format!("{octet:02x}")).collect();
+        (!octets.is_empty()).then(|| octets.join(":"))
     }
 
     /// Whether it is of `kind`.
@@ -109,6 +125,7 @@ impl Link {
             name: String::new(),
             kind: None,
             mac: None,
+            hardware: Vec::new(),
             mtu: 0,
             master: None,
             peer: None,
@@ -119,22 +136,30 @@ impl Link {
             allmulti: flags.contains(LinkFlags::Allmulti),
             tx_queue_len: 0,
             operational: false,
+            carrier: false,
             alias: None,
+            altnames: Vec::new(),
             port: None,
             vlan_filtering: false,
             data: None,
+            tap: None,
         };
         for (kind, value) in attributes.iter() {
             match kind {
                 IFLA_IFNAME => link.name = value.text(),
-                IFLA_ADDRESS => link.mac = value.0.try_into().ok().map(Mac),
+                IFLA_ADDRESS => {
+                    link.mac = value.0.try_into().ok().map(Mac);
+                    link.hardware = value.0.to_vec();
+                }
                 IFLA_MTU => link.mtu = value.u32()?,
                 IFLA_MASTER => link.master = value.u32().map(LinkIndex),
                 IFLA_TXQLEN => link.tx_queue_len = value.u32()?,
                 IFLA_LINK => link.peer = value.u32().map(LinkIndex),
                 IFLA_LINK_NETNSID => link.peer_elsewhere = true,
                 IFLA_OPERSTATE => link.operational = value.u8() == Some(IF_OPER_UP),
+                IFLA_CARRIER => link.carrier = value.u8() == Some(1),
                 IFLA_IFALIAS => link.alias = Some(value.text()),
+                IFLA_PROP_LIST => link.altnames = altname::of(value.nested()),
                 IFLA_LINKINFO => link.take_info(value.nested()),
                 _ => {}
             }
@@ -146,6 +171,10 @@ impl Link {
         self.kind = info.find(IFLA_INFO_KIND).map(Attribute::text);
         let data = info.find(IFLA_INFO_DATA).map(Attribute::nested);
         self.data = self.kind.as_deref().and_then(|kind| Kind::of(kind, data));
+        self.tap = data.filter(|_| self.is_kind("tun")).and_then(Tap::of);
+        if self.tap.is_some() {
+            self.kind = Some("tap".to_owned());
+        }
         if self.is_kind("bridge") {
             let filtering = data.and_then(|data| data.find(IFLA_BR_VLAN_FILTERING));
             self.vlan_filtering = filtering.and_then(Attribute::u8) == Some(1);
@@ -273,11 +302,10 @@ impl LinkChange {
     }
 }
 
-/// Moves a link to another network namespace, where it has `name`.
-pub(crate) fn move_message(index: LinkIndex, netns: &Netns, name: &str) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    message.header.index = index.0;
-    message.attributes = vec![LinkAttribute::NetNsFd(netns.raw_fd()), LinkAttribute::IfName(name.to_owned())];
+/// Moves a link to another network namespace, where it is changed.
+pub(crate) fn move_message(index: LinkIndex, netns: &Netns, change: &LinkChange) -> LinkMessage {
+    let mut message = change.message(index);
+    message.attributes.push(LinkAttribute::NetNsFd(netns.raw_fd()));
     message
 }
 

@@ -11,12 +11,12 @@ use netlink_packet_route::{
 use nix::errno::Errno;
 
 use crate::{
-    Address, BridgeSpec, Error, Inside, Link, LinkChange, LinkIndex, LinkSpec, Netns, Nexthop, PortChange, PortVlan,
-    Result, Route, VethSpec,
+    Address, BridgeSpec, Error, Inside, Kind, Link, LinkChange, LinkIndex, LinkSpec, Mac, Netns, Nexthop, PortChange,
+    PortVlan, Result, Route, VethSpec,
     address::{RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR},
     link::{self, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK},
     port,
-    route::{self, RTM_GETROUTE, RTM_NEWROUTE},
+    route::{self, RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE},
     socket::{Conversation, Failure},
 };
 
@@ -53,7 +53,7 @@ impl Rtnl {
         self.get_link(question, || format!("get link {index}"))
     }
 
-    fn get_link(&mut self, question: LinkMessage, doing: impl FnOnce() -> String) -> Result<Option<Link>> {
+    pub(crate) fn get_link(&mut self, question: LinkMessage, doing: impl FnOnce() -> String) -> Result<Option<Link>> {
         match self.conversation.request(RTM_GETLINK, &question, 0) {
             Ok(answers) => Ok(answers.iter().find_map(Link::of)),
             Err(failure) if failure.errno == Errno::ENODEV => Ok(None),
@@ -109,13 +109,34 @@ impl Rtnl {
         })
     }
 
+    /// Whether the kernel can make links of this kind. It loads the driver for the answer, as for a link.
+    ///
+    /// It is asked for a link with a hardware address that none can have, and looks for the driver before it looks at that
+    /// (`rtnl_newlink`, `net/core/rtnetlink.c`).
+    pub fn has_kind(&mut self, kind: Kind) -> Result<bool> {
+        let impossible = LinkSpec { mac: Some(Mac([0xff; 6])), ..LinkSpec::new("probe", kind) };
+        match self.conversation.request(RTM_NEWLINK, &impossible.message(), NLM_F_CREATE | NLM_F_EXCL) {
+            Err(failure) if failure.errno == Errno::EOPNOTSUPP => Ok(false),
+            Err(failure) if failure.errno != Errno::EADDRNOTAVAIL => {
+                Err(failure.of(format!("ask for links of kind {}", kind.name())))
+            }
+            _ => Ok(true),
+        }
+    }
+
     /// Moves a link to another network namespace and gives it a name there, which may be the one that it has. It is down then.
     ///
     /// # Errors
     /// Of a name that is taken there the kernel may tell when it has moved the link already (`do_setlink`,
     /// `net/core/rtnetlink.c`).
     pub fn move_link(&mut self, link: &Link, netns: &Netns, name: &str) -> Result<()> {
-        self.act(RTM_SETLINK, &link::move_message(link.index, netns, name), || {
+        self.move_and_set_link(link, netns, &LinkChange { name: Some(name.to_owned()), ..LinkChange::default() })
+    }
+
+    /// The same with more changes, which are made in the other network namespace with the same message.
+    pub fn move_and_set_link(&mut self, link: &Link, netns: &Netns, change: &LinkChange) -> Result<()> {
+        self.act(RTM_SETLINK, &link::move_message(link.index, netns, change), || {
+            let name = change.name.as_ref().unwrap_or(&link.name);
             format!("move link \"{}\" to {} as \"{name}\"", link.name, netns.path().display())
         })
     }
@@ -234,6 +255,12 @@ impl Rtnl {
             let via = route.gw.map(|gw| format!(" via {gw}")).unwrap_or_default();
             format!("add route to {}{via}", route.dst)
         })
+    }
+
+    /// Removes a route, as [`Self::routes`] tells it; one that has gone is removed.
+    pub fn del_route(&mut self, route: &Route) -> Result<()> {
+        let deleted = self.act(RTM_DELROUTE, &route.deletion(), || format!("delete route to {}", route.dst));
+        deleted.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
     }
 
     pub(crate) fn create(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {

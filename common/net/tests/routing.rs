@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use net::{Link, Place, RouteEntry, Rtnl, Rule, here};
+use net::{Link, Rank, RouteEntry, Rtnl, Rule, here};
 use testkit::{Sandbox, assert_same, eventually};
 
 const MAIN: u32 = net::MAIN_TABLE;
@@ -106,15 +106,15 @@ fn routes_move_to_another_table_and_back_with_every_attribute() {
     let mut rtnl = rtnl();
     // What is on the link comes before what is behind it.
     for entry in &routes {
-        rtnl.add_entry(&entry.in_table(70_000), Place::Last).unwrap();
-        rtnl.add_entry(&entry.in_table(70_000), Place::Last).unwrap();
+        rtnl.add_entry(&entry.in_table(70_000), Rank::Last).unwrap();
+        rtnl.add_entry(&entry.in_table(70_000), Rank::Last).unwrap();
         rtnl.del_entry(entry).unwrap();
         rtnl.del_entry(entry).unwrap();
     }
     assert!(made(MAIN, &link).is_empty());
     assert_eq!(told("70000").replace(" table 70000", ""), in_main);
     for entry in made(70_000, &link) {
-        rtnl.add_entry(&entry.in_table(MAIN), Place::Last).unwrap();
+        rtnl.add_entry(&entry.in_table(MAIN), Rank::Last).unwrap();
         rtnl.del_entry(&entry).unwrap();
     }
     assert_same(&before, &sandbox.snapshot(&[]));
@@ -137,10 +137,10 @@ fn of_next_hops_by_several_links_one_can_go_and_come_again() {
     rtnl.del_entry(&v6).unwrap();
     assert_eq!(sandbox.sh("ip -6 route show default").trim(), "default via fd01::1 dev eth1 metric 1024 pref medium");
     for entry in [&v4, &v6] {
-        rtnl.add_entry(&entry.in_table(100), Place::Last).unwrap();
+        rtnl.add_entry(&entry.in_table(100), Rank::Last).unwrap();
     }
     assert_eq!(sandbox.sh("ip route show table 100").trim(), "default via 10.0.0.1 dev eth0");
-    rtnl.add_entry(&v6, Place::Last).unwrap();
+    rtnl.add_entry(&v6, Rank::Last).unwrap();
     for entry in [v4, v6] {
         rtnl.del_entry(&entry.in_table(100)).unwrap();
     }
@@ -165,7 +165,7 @@ fn among_routes_to_the_same_destination_the_place_is_chosen() {
     let entry = made(MAIN, &link).remove(0);
     let first = || sandbox.sh("ip route show 10.9.0.0/16").lines().next().unwrap_or_default().to_owned();
     assert!(first().contains("eth1"));
-    for (place, link) in [(Place::First, "eth0"), (Place::Last, "eth1")] {
+    for (place, link) in [(Rank::First, "eth0"), (Rank::Last, "eth1")] {
         rtnl.del_entry(&entry).unwrap();
         rtnl.add_entry(&entry, place).unwrap();
         assert!(first().contains(link), "{}", first());
@@ -179,8 +179,8 @@ fn new_routes_have_their_maker_and_the_address_for_packets_without_one() {
     let mut rtnl = rtnl();
     for (family, dst, src) in [(4, "10.8.0.0/16", "10.0.0.2"), (6, "fd88::/64", "fd00::2")] {
         let route = net::Route::new(dst.parse().unwrap(), None, link.index);
-        let entry = RouteEntry::new(&route, Some(src.parse().unwrap()), 77);
-        rtnl.add_entry(&entry, Place::First).unwrap();
+        let entry = RouteEntry::new(&net::Route { src: Some(src.parse().unwrap()), ..route }, 77);
+        rtnl.add_entry(&entry, Rank::First).unwrap();
         let told = sandbox.sh(&format!("ip -{family} -d route show {dst}"));
         assert!(told.contains("proto 77") && told.contains(&format!("src {src}")), "{told}");
     }
@@ -189,9 +189,8 @@ fn new_routes_have_their_maker_and_the_address_for_packets_without_one() {
             table: 9,
             ..net::Route::new("10.8.0.0/16".parse().unwrap(), Some("192.0.2.1".parse().unwrap()), link.index)
         },
-        None,
         3,
     );
-    let error = rtnl.add_entry(&refused, Place::First).unwrap_err();
+    let error = rtnl.add_entry(&refused, Rank::First).unwrap_err();
     assert!(error.to_string().starts_with("add route to 10.8.0.0/16 via 192.0.2.1 to table 9: "), "{error}");
 }

@@ -9,20 +9,21 @@ mod reference;
 mod spoof;
 mod vlan;
 
-use std::{net::IpAddr, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use attach::{
-    Ipam, Owner, container, kernel, ready,
+    Ipam, Owner, container, foreign,
+    ip_masq::{self, Backend},
+    kernel, ready,
     told::ips_of,
     verify::{self, failed},
     veth,
 };
-use cni::{Add, Check, Code, Del, Error, Gc, IpConfig, Plugin, Result, Status, Success, Undo};
-use ipnetwork::IpNetwork;
+use cni::{Add, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
 use net::{Link, LinkIndex, Netns, Rtnl, here};
 
 use conf::Conf;
-use plan::{Backend, Plan};
+use plan::Plan;
 
 /// As long as the reference waits for a port.
 const FORWARDING_TIMEOUT: Duration = Duration::from_millis(2550);
@@ -65,7 +66,7 @@ impl Plugin for Bridge {
         }
         let routes = interface.configure(&wanted)?;
         let gateway = gateway::ensure(&mut host, &bridge, &plan, &lease.ips)?;
-        masquerade.ensure(&plan, &owner, &subnets(&lease.ips), undo)?;
+        masquerade::ensure(masquerade, &plan, &owner, &ip_masq::addresses(&lease.ips), undo)?;
         if plan.up {
             ready::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
             gateway::await_ready(&mut host, gateway.as_ref(), &lease.ips)?;
@@ -84,9 +85,7 @@ impl Plugin for Bridge {
         // Which bridge it was matters less than that the port goes.
         let bridge = link::bridge_of(&mut host, &ports).ok().flatten();
         let bridge = bridge.unwrap_or_else(|| del.network.conf.bridge().to_owned());
-        let addresses = del.network.prev_result.as_ref().map(|prev| subnets(&ips_of(prev, &owner.attachment().ifname)));
-        let addresses = addresses.unwrap_or_default();
-        let chain = masquerade::release_chain(&mut host, &owner, &addresses);
+        let chain = ip_masq::release_chain(&mut host, &owner, del.network.prev_result.as_ref());
         Error::collect([foreign, chain, remove(&mut host, &ports, &bridge, || spoof::release(&owner))])
     }
 
@@ -104,7 +103,7 @@ impl Plugin for Bridge {
         let port = link::check_port(&mut host, &owner, &bridge, &inner, &plan)?;
         let ips = ips_of(prev, ifname);
         gateway::check(&mut host, &plan, &ips)?;
-        if !masquerade::is_ensured(&plan, &owner, &subnets(&ips))? {
+        if !masquerade::is_ensured(&plan, &owner, &ip_masq::addresses(&ips))? {
             return Err(failed(format!("check masquerade of \"{}\": the firewall has nothing for it", plan.bridge)));
         }
         if plan.spoof_check {
@@ -132,7 +131,7 @@ impl Plugin for Bridge {
         }
         let spoof_check = plan.spoof_check.then_some(Backend::Nftables);
         for backend in plan.masquerade.into_iter().chain(spoof_check) {
-            masquerade::check_backend(backend).map_err(not_ready)?;
+            backend.check().map_err(not_ready)?;
         }
         Ok(())
     }
@@ -140,13 +139,8 @@ impl Plugin for Bridge {
 
 /// Removes what the reference plugin has made for an attachment that is not ours.
 fn del_foreign(host: &mut Rtnl, owner: &Owner, del: &Del<Conf>) -> Result<()> {
-    Error::collect([link::del_foreign(host, del), reference::release(owner)])
-}
-
-/// What is masqueraded: no router forwards link-local addresses.
-fn subnets(ips: &[IpConfig]) -> Vec<IpNetwork> {
-    let is_local = |ip: &&IpConfig| matches!(ip.address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
-    ips.iter().filter(|ip| !is_local(ip)).map(|ip| ip.address).collect()
+    let is_port = |host: &mut Rtnl, link: &Link| link::is_port(host, &del.network.conf, link);
+    Error::collect([foreign::del(host, del, is_port), reference::release(owner)])
 }
 
 /// Removes links and rules, and what only they needed. What is shared comes last: of two attachments that end together, the

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use attach::keys;
+use attach::{first_host, ip_masq::Backend, keys};
 use cni::{Dns, Error, IpConfig, Result, Route, Success, check_ifname};
 use ipnetwork::IpNetwork;
 use net::{Mac, PortChange};
@@ -43,17 +43,6 @@ pub struct Plan {
     pub dns: Dns,
 }
 
-/// What masquerades.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// `nf_tables`, and iptables where the kernel has no `nf_tables`.
-    Any,
-    /// Elements of our table of `nf_tables`.
-    Nftables,
-    /// A chain per container, as the reference plugin has it.
-    Iptables,
-}
-
 impl Plan {
     /// Checks the configuration; `cni_args` is `CNI_ARGS`.
     pub fn new(conf: &Conf, cni_args: &str, has_ipam: bool) -> Result<Self> {
@@ -78,7 +67,7 @@ impl Plan {
             gateway,
             default_gateway: conf.is_default_gateway,
             force_address: conf.force_address,
-            masquerade: if conf.ip_masq { Some(backend(conf.ip_masq_backend.as_deref())?) } else { None },
+            masquerade: Backend::of(conf.ip_masq, conf.ip_masq_backend.as_deref())?,
             spoof_check: conf.macspoofchk,
             detect_duplicates: conf.enabledad,
             up: !conf.disable_container_interface,
@@ -182,29 +171,11 @@ impl Family {
     }
 }
 
-fn first_host(network: &IpNetwork) -> Option<IpAddr> {
-    match network.network() {
-        IpAddr::V4(ip) => u32::from(ip).checked_add(1).map(|next| Ipv4Addr::from(next).into()),
-        IpAddr::V6(ip) => u128::from(ip).checked_add(1).map(|next| Ipv6Addr::from(next).into()),
-    }
-}
-
 fn check_bridge_name(name: &str) -> Result<()> {
     check_ifname(name).map_err(|error| {
         let details = if error.details.is_empty() { String::new() } else { format!(" ({})", error.details) };
         Error::invalid(format!("\"bridge\" \"{name}\": {}{details}", error.msg))
     })
-}
-
-fn backend(name: Option<&str>) -> Result<Backend> {
-    match name {
-        None => Ok(Backend::Any),
-        Some("nftables") => Ok(Backend::Nftables),
-        Some("iptables") => Ok(Backend::Iptables),
-        Some(other) => Err(Error::invalid(format!(
-            "unknown ipmasq backend \"{other}\": \"ipMasqBackend\" must be \"nftables\" or \"iptables\""
-        ))),
-    }
 }
 
 /// A later source goes before an earlier: `CNI_ARGS`, `args.cni.mac`, the capability `mac`.

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use attach::{
+    entries::{rank_of, reachable_first},
     kernel,
-    routes::{place_of, reachable_first},
 };
 use cni::{Error, IpConfig, Result};
 use net::{Link, LinkIndex, MAIN_TABLE, Netns, RouteEntry, Rtnl, Rule};
@@ -68,7 +68,7 @@ impl Before {
         let gone = reachable_first(self.of_link().filter(|entry| !is_in(entry, &now)));
 
         let mut steps: Vec<_> = main.into_iter().map(|entry| rtnl.del_entry(entry)).collect();
-        steps.extend(gone.into_iter().map(|entry| rtnl.add_entry(entry, place_of(entry, &self.entries))));
+        steps.extend(gone.into_iter().map(|entry| rtnl.add_entry(entry, rank_of(entry, &self.entries))));
         steps.extend(tables.into_iter().map(|entry| rtnl.del_entry(entry)));
         let made = rules.iter().filter(|rule| [OWN, GIVEN].contains(&rule.protocol) && !self.rules.contains(rule));
         steps.extend(made.map(|rule| rtnl.del_rule(rule)));

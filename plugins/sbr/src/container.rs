@@ -3,14 +3,14 @@
 use std::{net::IpAddr, path::Path, sync::Arc};
 
 use attach::{
+    entries::{self, rank_of},
     kernel, ready,
-    routes::{self, place_of},
     verify::failed,
     veth::existing,
 };
 use cni::{Code, Error, IpConfig, Result, Undo};
 use ipnetwork::IpNetwork;
-use net::{Link, MAIN_TABLE, Netns, Place, Rtnl, Rule, free_table};
+use net::{Link, MAIN_TABLE, Netns, Rank, Rtnl, Rule, free_table};
 
 use crate::{
     before::Before,
@@ -70,7 +70,7 @@ impl Container {
             ready::await_dad(&mut self.rtnl, &self.link)?;
         }
         let mut present = Present {
-            main: routes::of(&before.entries, &self.link, MAIN_TABLE),
+            main: entries::of(&before.entries, &self.link, MAIN_TABLE),
             held: Vec::new(),
             link: self.link.index,
         };
@@ -81,9 +81,9 @@ impl Container {
             };
             let gateway = gateways.of(ip.address.ip());
             let source = Source { ip, all: ips, link: self.link.index, gateway };
-            let held = routes::of(&before.entries, &self.link, table);
-            for (entry, place) in source.lacks(&present.main, &held) {
-                self.rtnl.add_entry(&entry.in_table(table), place).map_err(kernel)?;
+            let held = entries::of(&before.entries, &self.link, table);
+            for (entry, rank) in source.lacks(&present.main, &held) {
+                self.rtnl.add_entry(&entry.in_table(table), rank).map_err(kernel)?;
             }
             present.held.extend(held);
         }
@@ -108,12 +108,12 @@ impl Container {
     fn change(&mut self, change: &Change, before: &Before) -> Result<()> {
         match change {
             Change::Gone(entry) => self.rtnl.del_entry(entry).map_err(kernel),
-            Change::New(entry) => self.rtnl.add_entry(entry, Place::Last).map_err(kernel),
+            Change::New(entry) => self.rtnl.add_entry(entry, Rank::Last).map_err(kernel),
             Change::Hinted(entry, src) => {
                 // The kernel would replace the first route to that network, which may be that of another link.
                 self.rtnl.del_entry(entry).map_err(kernel)?;
-                let place = place_of(entry, &before.entries);
-                self.rtnl.add_entry(&entry.with_prefsrc(*src), place).map_err(kernel)
+                let rank = rank_of(entry, &before.entries);
+                self.rtnl.add_entry(&entry.with_src(*src), rank).map_err(kernel)
             }
         }
     }
@@ -139,7 +139,7 @@ impl Container {
         let Some(table) = present.table(source) else {
             return Err(failed(format!("check rule from {source} to a table of its own: it has gone")));
         };
-        let used = default_route(routes::of(&present.entries, &self.link, table));
+        let used = default_route(entries::of(&present.entries, &self.link, table));
         let wanted = named.or(ip.gateway);
         let via = |gw: IpAddr| format!("check table {table} of {source}: its default route via {gw} has gone");
         match (wanted, used) {
@@ -151,7 +151,7 @@ impl Container {
 
     /// Fails unless the main table has each address's network with a hint.
     fn check_hints(&self, ips: &[IpConfig], present: &Before) -> Result<()> {
-        let main = routes::of(&present.entries, &self.link, MAIN_TABLE);
+        let main = entries::of(&present.entries, &self.link, MAIN_TABLE);
         let present = Present { main, held: Vec::new(), link: self.link.index };
         match changes(&present, ips, Main::Hinted).into_iter().find(|change| !matches!(change, Change::Gone(_))) {
             Some(Change::New(entry) | Change::Hinted(entry, _)) => {

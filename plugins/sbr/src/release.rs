@@ -3,12 +3,11 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use attach::{
-    kernel,
-    routes::{self, reachable_first},
-    told,
+    entries::{self, reachable_first},
+    kernel, told,
 };
 use cni::{Error, Interface, Result, Success};
-use net::{Errno, Link, MAIN_TABLE, Netns, Place, RouteEntry, Rtnl};
+use net::{Errno, Link, MAIN_TABLE, Netns, Rank, RouteEntry, Rtnl};
 
 use crate::{
     rules::{OWN, Scene},
@@ -50,8 +49,8 @@ fn find(rtnl: &mut Rtnl, ifname: &str, prev: Option<&Success>) -> Result<Option<
 
 /// Puts the routes of `link` in `tables` back into the main table, and takes away what ADD has added to either.
 fn give_back(rtnl: &mut Rtnl, link: &Link, entries: &[RouteEntry], tables: &BTreeSet<u32>) -> Result<()> {
-    let main = routes::of(entries, link, MAIN_TABLE);
-    let held: Vec<_> = tables.iter().flat_map(|table| routes::of(entries, link, *table)).collect();
+    let main = entries::of(entries, link, MAIN_TABLE);
+    let held: Vec<_> = tables.iter().flat_map(|table| entries::of(entries, link, *table)).collect();
     for entry in reachable_first(held.iter().copied().filter(|entry| entry.protocol != OWN)) {
         let old = entry.in_table(MAIN_TABLE);
         // What has become of it: the same with a source hint, if it was not only copied.
@@ -63,7 +62,7 @@ fn give_back(rtnl: &mut Rtnl, link: &Link, entries: &[RouteEntry], tables: &BTre
             rtnl.del_entry(changed).map_err(kernel)?;
         }
         // Behind those of other links, which may be in use.
-        match rtnl.add_entry(&old, Place::Last) {
+        match rtnl.add_entry(&old, Rank::Last) {
             Err(error) if is_final(error.errno) => log::warn!("{error}; it is left out"),
             added => added.map_err(kernel)?,
         }

@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn route(table: u32, link: LinkIndex) -> RouteEntry {
-        RouteEntry::new(&Route { table, ..Route::new("10.0.0.0/8".parse().unwrap(), None, link) }, None, 3)
+        RouteEntry::new(&Route { table, ..Route::new("10.0.0.0/8".parse().unwrap(), None, link) }, 3)
     }
 
     /// Whether a rule from 10.1.0.2 to table 100 is that of `net1`.

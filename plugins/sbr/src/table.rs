@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use attach::routes::reachable_first;
+use attach::entries::reachable_first;
 use cni::IpConfig;
 use ipnetwork::IpNetwork;
-use net::{LinkIndex, MAIN_TABLE, Place, Route, RouteEntry};
+use net::{LinkIndex, MAIN_TABLE, Rank, Route, RouteEntry};
 
 use crate::{plan::Main, rules::OWN};
 
@@ -28,12 +28,12 @@ pub struct Source<'a> {
 impl Source<'_> {
     /// What its table lacks, in the order in which it can be put there: from the main table, and a default route. `main` and
     /// `present` are what the main table and its own have by the interface.
-    pub fn lacks(&self, main: &[&RouteEntry], present: &[&RouteEntry]) -> Vec<(RouteEntry, Place)> {
+    pub fn lacks(&self, main: &[&RouteEntry], present: &[&RouteEntry]) -> Vec<(RouteEntry, Rank)> {
         let is_there = |entry: &RouteEntry| present.iter().any(|other| stands_for(other, entry));
         let moving: Vec<_> = main.iter().copied().filter(|entry| self.takes(entry) && !is_there(entry)).collect();
         let default = self.default_route(&[present, &moving].concat());
-        let moving = reachable_first(moving).into_iter().map(|entry| (entry.clone(), Place::Last));
-        moving.chain(default.map(|entry| (entry, Place::First))).collect()
+        let moving = reachable_first(moving).into_iter().map(|entry| (entry.clone(), Rank::Last));
+        moving.chain(default.map(|entry| (entry, Rank::First))).collect()
     }
 
     /// Whether packets from the address are to find a route. One whose next hop, or own source, is in the address's network
@@ -41,7 +41,7 @@ impl Source<'_> {
     fn takes(&self, entry: &RouteEntry) -> bool {
         let of_family = |ip: &&IpConfig| ip.address.is_ipv4() == entry.route.dst.is_ipv4();
         let fits = |ip: &IpConfig| {
-            let said = [entry.prefsrc, entry.route.gw];
+            let said = [entry.route.src, entry.route.gw];
             said == [None; 2] || said.into_iter().flatten().any(|said| ip.address.contains(said))
         };
         of_family(&self.ip) && (fits(self.ip) || !self.all.iter().filter(of_family).any(fits))
@@ -61,7 +61,7 @@ impl Source<'_> {
         let everything = IpNetwork::new(any, 0).ok()?;
         let metric = used.and_then(|_| (!v4).then_some(IPV6_METRIC_MIN));
         let route = Route { metric, ..Route::new(everything, Some(gw), self.link) };
-        Some(RouteEntry::new(&route, None, OWN))
+        Some(RouteEntry::new(&route, OWN))
     }
 }
 
@@ -111,7 +111,7 @@ pub fn changes(present: &Present<'_>, ips: &[IpConfig], keep: Main) -> Vec<Chang
 /// The address that the route of a network is to give packets, unless it gives them one of the interface's already.
 fn hint(entry: &RouteEntry, ips: &[IpConfig]) -> Option<IpAddr> {
     let in_network = ips.iter().filter(|ip| is_network_of(&entry.route.dst, ip)).map(|ip| ip.address.ip());
-    if in_network.clone().any(|ip| entry.prefsrc == Some(ip)) { None } else { in_network.into_iter().next() }
+    if in_network.clone().any(|ip| entry.route.src == Some(ip)) { None } else { in_network.into_iter().next() }
 }
 
 /// Routes of the addresses' networks that the main table does not have: as an ADD that was killed has left them in another
@@ -124,9 +124,9 @@ fn missing_networks(present: &Present<'_>, ips: &[IpConfig]) -> Vec<RouteEntry> 
         let is_route = |entry: &&RouteEntry| entry.route.gw.is_none() && is_network_of(&entry.route.dst, ip);
         if ip.address.prefix() < whole && !main.iter().copied().chain(&missing).any(|entry| is_route(&entry)) {
             let src = ip.address.ip();
-            let new = || RouteEntry::new(&Route::new(ip.address, None, *link), Some(src), OWN);
+            let new = || RouteEntry::new(&Route { src: Some(src), ..Route::new(ip.address, None, *link) }, OWN);
             let moved = held.iter().copied().find(is_route);
-            missing.push(moved.map_or_else(new, |entry| entry.in_table(MAIN_TABLE).with_prefsrc(src)));
+            missing.push(moved.map_or_else(new, |entry| entry.in_table(MAIN_TABLE).with_src(src)));
         }
     }
     missing

@@ -13,14 +13,14 @@ fn entry(text: &str) -> RouteEntry {
     let after = |key: &str| words.iter().position(|word| *word == key).map(|place| words[place + 1]);
     let gw = after("via").map(|gw| gw.parse().unwrap());
     let metric = after("metric").map(|metric| metric.parse().unwrap());
-    let route = Route { metric, ..Route::new(words[0].parse().unwrap(), gw, LINK) };
-    RouteEntry::new(&route, after("src").map(|src| src.parse().unwrap()), 3)
+    let src = after("src").map(|src| src.parse().unwrap());
+    RouteEntry::new(&Route { metric, src, ..Route::new(words[0].parse().unwrap(), gw, LINK) }, 3)
 }
 
 fn show(entry: &RouteEntry) -> String {
     let Route { dst, gw, metric, .. } = &entry.route;
     let via = gw.map(|gw| format!(" via {gw}")).unwrap_or_default();
-    let src = entry.prefsrc.map(|src| format!(" src {src}")).unwrap_or_default();
+    let src = entry.route.src.map(|src| format!(" src {src}")).unwrap_or_default();
     let metric = metric.map(|metric| format!(" metric {metric}")).unwrap_or_default();
     let own = if entry.protocol == OWN { " own" } else { "" };
     format!("{}/{}{via}{src}{metric}{own}", dst.network(), dst.prefix())
@@ -34,7 +34,7 @@ fn lacks(ips: &[IpConfig], gateway: Option<&str>, main: &[&str], present: &[&str
     let lacks = source.lacks(&main.iter().collect::<Vec<_>>(), &present.iter().collect::<Vec<_>>());
     lacks
         .iter()
-        .map(|(entry, place)| format!("{}{}", show(entry), if *place == Place::First { " first" } else { "" }))
+        .map(|(entry, rank)| format!("{}{}", show(entry), if *rank == Rank::First { " first" } else { "" }))
         .collect()
 }
 
