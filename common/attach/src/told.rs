@@ -1,5 +1,7 @@
 //! What a previous result tells of an attachment.
 
+use std::path::Path;
+
 use cni::{Interface, IpConfig, Success};
 use net::{Link, Mac};
 
@@ -11,6 +13,19 @@ pub fn ips_of(result: &Success, ifname: &str) -> Vec<IpConfig> {
     };
     let (own, others): (Vec<_>, Vec<_>) = result.ips.iter().cloned().partition(is_own);
     if own.is_empty() { others.into_iter().filter(|ip| result.interface_of(ip).is_none()).collect() } else { own }
+}
+
+/// The same of the container with `sandbox` alone, where the result tells of interfaces of that name in several.
+pub fn ips_in(result: &Success, ifname: &str, sandbox: &Path) -> Vec<IpConfig> {
+    let mut ips = ips_of(result, ifname);
+    let is_here = |ip: &IpConfig| {
+        let told = result.interface_of(ip).and_then(|interface| interface.sandbox.as_deref());
+        told.is_some_and(|told| Path::new(told) == sandbox)
+    };
+    if ips.iter().any(is_here) {
+        ips.retain(is_here);
+    }
+    ips
 }
 
 /// Whether the result does not tell another hardware address of the container's interface `link`.

@@ -36,7 +36,7 @@ impl Plugin for Sbr {
         let plan = Plan::new(&network.conf)?;
         let prev = network.prev_result.as_ref();
         let prev = prev.ok_or_else(|| Error::invalid("must be called as chained plugin: prevResult missing"))?;
-        let ips = sources(prev, ifname)?;
+        let ips = sources(prev, ifname, &add.netns)?;
         Container::open(&add.netns, ifname)?.route(plan, &ips, undo)?;
         Ok(prev.clone())
     }
@@ -49,7 +49,7 @@ impl Plugin for Sbr {
     fn check(check: &Check<Conf>) -> Result<()> {
         let ifname = &check.attachment.ifname;
         let plan = Plan::new(&check.network.conf)?;
-        let ips = sources(check.network.required_prev_result()?, ifname)?;
+        let ips = sources(check.network.required_prev_result()?, ifname, &check.netns)?;
         Container::open(&check.netns, ifname)?.check(plan, &ips)
     }
 

@@ -1,6 +1,6 @@
 //! What is going to be done: the configuration with its defaults, checked. Nothing here touches the kernel.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::Path};
 
 use attach::told;
 use cni::{Error, IpConfig, Result, Success, parse_ip};
@@ -73,10 +73,10 @@ impl Gateways {
     }
 }
 
-/// The addresses to route by: those of the interface in the previous result, each once.
-pub fn sources(prev: &Success, ifname: &str) -> Result<Vec<IpConfig>> {
+/// The addresses to route by: those of the interface in the previous result, each once. `sandbox` is `CNI_NETNS`.
+pub fn sources(prev: &Success, ifname: &str, sandbox: &Path) -> Result<Vec<IpConfig>> {
     let mut own: Vec<IpConfig> = Vec::new();
-    for ip in told::ips_of(prev, ifname) {
+    for ip in told::ips_in(prev, ifname, sandbox) {
         if own.iter().all(|other| other.address.ip() != ip.address.ip()) {
             own.push(ip);
         }
@@ -144,14 +144,17 @@ mod tests {
     #[test]
     fn addresses_of_other_interfaces_do_not_count() {
         let prev: Success = serde_json::from_value(json!({
-            "interfaces": [{"name": "eth0"}, {"name": "eth0", "sandbox": "/n"}, {"name": "net1", "sandbox": "/n"}],
+            "interfaces": [{"name": "eth0"}, {"name": "eth0", "sandbox": "/n"}, {"name": "net1", "sandbox": "/n"},
+                {"name": "eth0", "sandbox": "/other"}],
             "ips": [{"interface": 0, "address": "10.0.0.1/24"}, {"interface": 1, "address": "10.0.0.2/24"},
                 {"interface": 1, "address": "10.0.0.2/16"},
-                {"interface": 1, "address": "fd00::2/64"}, {"interface": 2, "address": "10.2.0.2/24"}]}))
+                {"interface": 1, "address": "fd00::2/64"}, {"interface": 2, "address": "10.2.0.2/24"},
+                {"interface": 3, "address": "10.0.0.3/24"}]}))
         .unwrap();
-        let own: Vec<_> = sources(&prev, "eth0").unwrap().iter().map(|ip| ip.address.to_string()).collect();
+        let own: Vec<_> =
+            sources(&prev, "eth0", Path::new("/n")).unwrap().iter().map(|ip| ip.address.to_string()).collect();
         assert_eq!(own, ["10.0.0.2/24", "fd00::2/64"]);
-        let error = sources(&prev, "net2").unwrap_err();
+        let error = sources(&prev, "net2", Path::new("/n")).unwrap_err();
         assert!(error.msg.contains("\"net2\": prevResult has none"), "{error}");
     }
 }

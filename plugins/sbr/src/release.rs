@@ -28,7 +28,7 @@ pub fn release(netns: &Netns, ifname: &str, prev: Option<&Success>) -> Result<()
         addresses: rtnl.all_addresses().map_err(kernel)?,
         link: link.as_ref().map(|link| link.index),
     };
-    let told = prev.iter().flat_map(|prev| told::ips_of(prev, ifname));
+    let told = prev.iter().flat_map(|prev| told::ips_in(prev, ifname, netns.path()));
     let rules = scene.own_rules(&told.map(|ip| ip.address.ip()).collect::<Vec<IpAddr>>());
     if let Some(link) = &link {
         let tables = rules.iter().filter(|rule| rule.protocol == OWN).map(|rule| rule.table).collect();

@@ -14,14 +14,16 @@
 use serde_json::{Map, Value};
 
 /// Working configurations of plugins that everybody knows, so that they can be judged without `--config`.
-const KNOWN: [(&str, &str); 7] = [
+const KNOWN: [(&str, &str); 9] = [
     ("bridge", include_str!("profiles/bridge.json")),
     ("firewall", include_str!("profiles/firewall.json")),
     ("host-local", include_str!("profiles/host-local.json")),
     ("loopback", include_str!("profiles/loopback.json")),
     ("portmap", include_str!("profiles/portmap.json")),
+    ("sbr", include_str!("profiles/sbr.json")),
     ("static", include_str!("profiles/static.json")),
     ("tuning", include_str!("profiles/tuning.json")),
+    ("vrf", include_str!("profiles/vrf.json")),
 ];
 
 /// What takes the places of the placeholders.
