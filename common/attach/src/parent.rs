@@ -105,21 +105,9 @@ mod tests {
             index: LinkIndex(index),
             name: format!("link{index}"),
             kind: Some(kind.to_owned()),
-            mac: None,
-            mtu: 1500,
-            master: None,
             peer: on.map(LinkIndex),
             peer_elsewhere: is_elsewhere,
-            up: true,
-            loopback: false,
-            promisc: false,
-            allmulti: false,
-            tx_queue_len: 0,
-            operational: true,
-            alias: None,
-            port: None,
-            vlan_filtering: false,
-            data: None,
+            ..Link::default()
         }
     }
 

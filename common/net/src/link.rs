@@ -38,7 +38,7 @@ const IFLA_BR_VLAN_FILTERING: u16 = 7;
 const IF_OPER_UP: u8 = 6;
 
 /// A link's number in its network namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkIndex(pub u32);
 
 impl fmt::Display for LinkIndex {
@@ -48,7 +48,7 @@ impl fmt::Display for LinkIndex {
 }
 
 /// A link as the kernel describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the kernel's flags")]
 pub struct Link {
     /// Its number.
@@ -122,27 +122,11 @@ impl Link {
         let flags = LinkFlags::from_bits_retain(Attribute(flags).u32()?);
         let mut link = Self {
             index: LinkIndex(u32::from_ne_bytes(*index)),
-            name: String::new(),
-            kind: None,
-            mac: None,
-            hardware: Vec::new(),
-            mtu: 0,
-            master: None,
-            peer: None,
-            peer_elsewhere: false,
             up: flags.contains(LinkFlags::Up),
             loopback: flags.contains(LinkFlags::Loopback),
             promisc: flags.contains(LinkFlags::Promisc),
             allmulti: flags.contains(LinkFlags::Allmulti),
-            tx_queue_len: 0,
-            operational: false,
-            carrier: false,
-            alias: None,
-            altnames: Vec::new(),
-            port: None,
-            vlan_filtering: false,
-            data: None,
-            tap: None,
+            ..Self::default()
         };
         for (kind, value) in attributes.iter() {
             match kind {
