@@ -1,6 +1,9 @@
 //! Routes of a container's link that others have made: where they come, and in which order they can be made.
 
-use net::{Link, Rank, RouteEntry};
+use cni::Result;
+use net::{Errno, Link, Rank, RouteEntry, Rtnl};
+
+use crate::kernel;
 
 /// The entries of a table by `link`, as they are told.
 pub fn of<'a>(entries: &'a [RouteEntry], link: &Link, table: u32) -> Vec<&'a RouteEntry> {
@@ -17,6 +20,34 @@ pub fn reachable_first<'a>(entries: impl IntoIterator<Item = &'a RouteEntry>) ->
 pub fn rank_of(entry: &RouteEntry, entries: &[RouteEntry]) -> Rank {
     let first = entries.iter().find(|other| other.is_rival(entry));
     if first.is_none_or(|first| first.is_same(entry)) { Rank::First } else { Rank::Last }
+}
+
+/// Puts a route back for a DEL.
+///
+/// # Errors
+/// What may succeed the next time. What the kernel does not take back is left out, with a line in the log: nothing else would ever
+/// end a container.
+pub fn put_back(rtnl: &mut Rtnl, entry: &RouteEntry, rank: Rank) -> Result<()> {
+    match rtnl.add_entry(entry, rank) {
+        Err(error) if is_final(error.errno) => {
+            log::warn!("{error}; it is left out");
+            Ok(())
+        }
+        added => added.map_err(kernel),
+    }
+}
+
+/// Whether the kernel will refuse a route the next time as well: the link has gone down, its next hop cannot be reached.
+fn is_final(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::EINVAL
+            | Errno::ENODEV
+            | Errno::ENETDOWN
+            | Errno::ENETUNREACH
+            | Errno::EHOSTUNREACH
+            | Errno::EADDRNOTAVAIL
+    )
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use cni::{Interface, IpConfig, Success};
-use net::{Link, Mac};
+use cni::{Interface, IpConfig, Result, Success};
+use net::{Link, Mac, Rtnl};
+
+use crate::kernel;
 
 /// The addresses of the container's interface `ifname`; other plugins may have added others. In a result that does not
 /// tell whose addresses are, all are.
@@ -26,6 +28,17 @@ pub fn ips_in(result: &Success, ifname: &str, sandbox: &Path) -> Vec<IpConfig> {
         ips.retain(is_here);
     }
     ips
+}
+
+/// The container's interface `ifname`, if it is there, be it under a name that the container has given it: that is then told by
+/// its hardware address.
+pub fn link(inside: &mut Rtnl, ifname: &str, result: Option<&Success>) -> Result<Option<Link>> {
+    if let Some(link) = inside.link(ifname).map_err(kernel)? {
+        return Ok(Some(link));
+    }
+    let is_own = |told: &&Interface| told.name == ifname && told.sandbox.is_some();
+    let Some(told) = result.and_then(|result| result.interfaces.iter().find(is_own)) else { return Ok(None) };
+    Ok(inside.links().map_err(kernel)?.into_iter().find(|link| has_mac(link, told)))
 }
 
 /// Whether the result does not tell another hardware address of the container's interface `link`.

@@ -13,8 +13,8 @@ mod table;
 
 use std::process::ExitCode;
 
-use attach::{kernel, netns};
-use cni::{Add, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
+use attach::{kernel, netns, not_ready};
+use cni::{Add, Check, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
 use net::{Rtnl, here};
 
 use conf::Conf;
@@ -59,7 +59,6 @@ impl Plugin for Sbr {
     }
 
     fn status(status: &Status<Conf>) -> Result<()> {
-        let not_ready = |error: Error| Error { code: Code::NotReady, ..error };
         Plan::new(&status.network.conf).map_err(not_ready)?;
         Rtnl::open(&here()).map(drop).map_err(kernel).map_err(not_ready)
     }

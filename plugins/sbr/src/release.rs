@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use attach::{
-    entries::{self, reachable_first},
+    entries::{self, put_back, reachable_first},
     kernel, told,
 };
-use cni::{Error, Interface, Result, Success};
-use net::{Errno, Link, MAIN_TABLE, Netns, Rank, RouteEntry, Rtnl};
+use cni::{Error, Result, Success};
+use net::{Link, MAIN_TABLE, Netns, Rank, RouteEntry, Rtnl};
 
 use crate::{
     rules::{OWN, Scene},
@@ -21,7 +21,7 @@ use crate::{
 /// What may succeed the next time. A route that the kernel does not take back is left out: nothing else would ever end a container.
 pub fn release(netns: &Netns, ifname: &str, prev: Option<&Success>) -> Result<()> {
     let mut rtnl = netns.rtnl().map_err(kernel)?;
-    let link = find(&mut rtnl, ifname, prev)?;
+    let link = told::link(&mut rtnl, ifname, prev)?;
     let scene = Scene {
         rules: rtnl.rules().map_err(kernel)?,
         entries: rtnl.route_entries().map_err(kernel)?,
@@ -35,16 +35,6 @@ pub fn release(netns: &Netns, ifname: &str, prev: Option<&Success>) -> Result<()
         give_back(&mut rtnl, link, &scene.entries, &tables)?;
     }
     Error::collect(rules.iter().map(|rule| rtnl.del_rule(rule).map_err(kernel)))
-}
-
-/// The interface, by the hardware address that the previous result tells if the container has given it another name.
-fn find(rtnl: &mut Rtnl, ifname: &str, prev: Option<&Success>) -> Result<Option<Link>> {
-    if let Some(link) = rtnl.link(ifname).map_err(kernel)? {
-        return Ok(Some(link));
-    }
-    let is_own = |told: &&Interface| told.name == ifname && told.sandbox.is_some();
-    let Some(told) = prev.and_then(|prev| prev.interfaces.iter().find(is_own)) else { return Ok(None) };
-    Ok(rtnl.links().map_err(kernel)?.into_iter().find(|link| told::has_mac(link, told)))
 }
 
 /// Puts the routes of `link` in `tables` back into the main table, and takes away what ADD has added to either.
@@ -62,24 +52,8 @@ fn give_back(rtnl: &mut Rtnl, link: &Link, entries: &[RouteEntry], tables: &BTre
             rtnl.del_entry(changed).map_err(kernel)?;
         }
         // Behind those of other links, which may be in use.
-        match rtnl.add_entry(&old, Rank::Last) {
-            Err(error) if is_final(error.errno) => log::warn!("{error}; it is left out"),
-            added => added.map_err(kernel)?,
-        }
+        put_back(rtnl, &old, Rank::Last)?;
     }
     let added = main.iter().filter(|entry| !tables.is_empty() && entry.protocol == OWN);
     added.chain(&held).try_for_each(|entry| rtnl.del_entry(entry).map_err(kernel))
-}
-
-/// Whether the kernel will refuse a route the next time as well: the link has gone down, its next hop cannot be reached.
-fn is_final(errno: Errno) -> bool {
-    matches!(
-        errno,
-        Errno::EINVAL
-            | Errno::ENODEV
-            | Errno::ENETDOWN
-            | Errno::ENETUNREACH
-            | Errno::EHOSTUNREACH
-            | Errno::EADDRNOTAVAIL
-    )
 }

@@ -61,7 +61,7 @@ fn tables_that_rules_or_routes_of_any_type_use_are_not_taken() {
 fn tables_of_the_kernel_are_passed_over() {
     let stage = Stage::new();
     let place = stage.place("c1");
-    place.ns.sh("for table in $(seq 100 251); do echo rule add fwmark $table lookup $table; done | ip -batch -");
+    place.ns.sh("for table in $(seq 100 252); do echo rule add fwmark $table lookup $table; done | ip -batch -");
     let attachment = stage.attach(&place, json!({}));
     attachment.add().success();
     assert!(rules(&place.ns).contains(&"from 10.1.0.2 lookup 256".to_owned()));
