@@ -86,7 +86,7 @@ impl Interface {
         if no_prefix_route {
             self.add_gateways(wanted.ips)?;
         }
-        wanted.routes.iter().map(|route| self.add_route(route, wanted.ips)).collect()
+        wanted.routes.iter().map(|route| self.add_route(route, wanted.ips, subnets)).collect()
     }
 
     /// Makes the kernel announce every address to the neighbours: gratuitous ARP and unsolicited neighbour advertisements.
@@ -107,8 +107,10 @@ impl Interface {
 
     /// Adds a route. One without a priority starts with the metric of [`metric_of`], so that two networks never share a
     /// destination by accident.
-    fn add_route(&mut self, route: &Route, ips: &[IpConfig]) -> Result<Route> {
-        let metric = routes::add(&mut self.rtnl, &to_kernel(route, ips, &self.link))?;
+    fn add_route(&mut self, route: &Route, ips: &[IpConfig], subnets: Subnets) -> Result<Route> {
+        let mut wanted = to_kernel(route, ips, &self.link);
+        wanted.on_link = subnets == Subnets::BehindGateways && wanted.gw.is_some_and(|gw| is_neighbour(gw, ips));
+        let metric = routes::add(&mut self.rtnl, &wanted)?;
         Ok(Route { priority: metric.filter(|metric| *metric > 0), ..route.clone() })
     }
 
@@ -131,8 +133,13 @@ impl Interface {
     }
 }
 
+/// Whether a next hop is another than the gateways, in one of their subnets: the kernel would not find it behind them.
+fn is_neighbour(gw: IpAddr, ips: &[IpConfig]) -> bool {
+    ips.iter().all(|ip| ip.gateway != Some(gw)) && ips.iter().any(|ip| ip.address.contains(gw))
+}
+
 /// Whether an address has no subnet beside it.
-fn is_single(address: &IpNetwork) -> bool {
+pub(crate) fn is_single(address: &IpNetwork) -> bool {
     address.prefix() == if address.is_ipv4() { 32 } else { 128 }
 }
 

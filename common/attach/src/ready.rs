@@ -22,6 +22,9 @@ const POLL: Duration = Duration::from_micros(200);
 const POLL_MAX: Duration = Duration::from_millis(10);
 /// After that an address is taken to be usable: rules for routing may hide its route.
 const LOCAL_TIMEOUT: Duration = Duration::from_millis(500);
+/// After that a link is taken to be usable. Mostly the kernel sees a carrier at once, but of a pair whose ends happen to have the
+/// same number in their namespaces a second after the last such event (`linkwatch_urgent_event`, `net/core/link_watch.c`).
+const LINK_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Longest wait for duplicate address detection; it takes about a second per probe (RFC 4862, section 5.4).
 const DAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,6 +74,7 @@ fn lack_of(host: &mut Rtnl, port: &Link) -> Result<Option<&'static str>> {
 pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
     let IpAddr::V6(v6) = address else { return Ok(()) };
     until(
+        LOCAL_TIMEOUT,
         || Ok(v6.is_unicast_link_local() || is_local(rtnl, address)?),
         || format!("address {address}: it has no local route"),
     )
@@ -80,6 +84,7 @@ pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
 pub fn await_local_by(rtnl: &mut Rtnl, link: &Link, address: IpAddr) -> Result<()> {
     let IpAddr::V6(v6) = address else { return Ok(()) };
     until(
+        LOCAL_TIMEOUT,
         || Ok(v6.is_unicast_link_local() || rtnl.has_route_by(link.index, address).map_err(kernel)?),
         || format!("address {address} on \"{}\": it has no local route", link.name),
     )
@@ -89,6 +94,7 @@ pub fn await_local_by(rtnl: &mut Rtnl, link: &Link, address: IpAddr) -> Result<(
 /// `net/core/link_watch.c`).
 pub fn await_carrier(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
     until(
+        LINK_TIMEOUT,
         || Ok(rtnl.link_at(link.index).map_err(kernel)?.is_none_or(|link| link.operational)),
         || format!("\"{}\": it has no carrier", link.name),
     )
@@ -98,6 +104,7 @@ pub fn await_carrier(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
 pub fn await_link_local(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
     let is_usable = |address: &Address| address.is_link_local_v6() && !address.tentative;
     until(
+        LINK_TIMEOUT,
         || Ok(rtnl.addresses(link).map_err(kernel)?.iter().any(is_usable)),
         || format!("IPv6 on \"{}\": it has no link-local address", link.name),
     )
@@ -136,12 +143,13 @@ pub fn await_groups(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
     if hears_groups(rtnl, link)? || !has_carrier(rtnl, link)? {
         return Ok(());
     }
-    until(|| hears_groups(rtnl, link), || format!("IPv6 on \"{}\": it has no route to groups", link.name))
+    let lack = || format!("IPv6 on \"{}\": it has no route to groups", link.name);
+    until(LINK_TIMEOUT, || hears_groups(rtnl, link), lack)
 }
 
 /// Waits until something is so, but not for ever: then it is only told of.
-fn until(mut is_so: impl FnMut() -> Result<bool>, lack: impl FnOnce() -> String) -> Result<()> {
-    let wait = Wait::new(LOCAL_TIMEOUT);
+fn until(limit: Duration, mut is_so: impl FnMut() -> Result<bool>, lack: impl FnOnce() -> String) -> Result<()> {
+    let wait = Wait::new(limit);
     while !is_so()? {
         if wait.is_over() {
             log::info!("wait for {}", lack());

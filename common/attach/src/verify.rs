@@ -1,10 +1,11 @@
 //! What CHECK looks at inside a container. Later plugins of a chain may have added to it, moved routes to other tables
 //! and changed settings: only what the result names has to be there.
 
-use cni::{Code, Error, Interface, Result, Success};
+use cni::{Code, Error, Interface, IpConfig, Result, Success};
+use ipnetwork::IpNetwork;
 use net::{Link, Netns, Rtnl};
 
-use crate::kernel;
+use crate::{container::is_single, kernel};
 
 /// Fails unless the container has the interface `ifname` as the previous result has it.
 pub fn interface(netns: &Netns, prev: &Success, ifname: &str, kind: &str) -> Result<()> {
@@ -22,6 +23,28 @@ pub fn device(netns: &Netns, prev: &Success, ifname: &str, is_right: impl FnOnce
     same_address(&link, told)?;
     addresses(&mut rtnl, &link, prev, index)?;
     routes(&mut rtnl, &link, prev)
+}
+
+/// Fails unless the gateways of `ips` are on the link, and the subnets behind them, as [`Subnets::BehindGateways`] has it.
+///
+/// [`Subnets::BehindGateways`]: crate::container::Subnets::BehindGateways
+pub fn gateways(rtnl: &mut Rtnl, link: &Link, ips: &[IpConfig]) -> Result<()> {
+    let present = rtnl.routes().map_err(kernel)?;
+    let of_link: Vec<&net::Route> = present.iter().filter(|route| route.link == link.index).collect();
+    let has = |dst: IpNetwork, gw| {
+        let told = (dst.network(), dst.prefix(), gw);
+        of_link.iter().any(|route| (route.dst.network(), route.dst.prefix(), route.gw) == told)
+    };
+    for (address, gateway) in ips.iter().filter_map(|ip| Some((ip.address, ip.gateway?))) {
+        if !has(gateway.into(), None) {
+            return Err(failed(format!("check interface \"{}\": route to gateway {gateway} has gone", link.name)));
+        }
+        if !is_single(&address) && !has(address, Some(gateway)) {
+            let subnet = format!("{}/{}", address.network(), address.prefix());
+            return Err(failed(format!("check interface \"{}\": route to {subnet} via {gateway} has gone", link.name)));
+        }
+    }
+    Ok(())
 }
 
 /// An error of CHECK.

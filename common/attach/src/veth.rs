@@ -120,7 +120,7 @@ pub fn find(host: &mut Rtnl, owner: &Owner) -> Result<Vec<Link>> {
 pub fn peer_of(host: &mut Rtnl, inner: &Link) -> Result<Option<Link>> {
     let Some(index) = inner.peer.filter(|_| inner.peer_elsewhere) else { return Ok(None) };
     let peer = host.link_at(index).map_err(kernel)?;
-    Ok(peer.filter(|peer| peer.is_kind("veth") && peer.peer == Some(inner.index)))
+    Ok(peer.filter(|peer| peer.is_kind("veth") && peer.peer_elsewhere && peer.peer == Some(inner.index)))
 }
 
 /// Whether `link` is the host's end of the attachment's pair.

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use netlink_packet_route::link::{
-    InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask,
+    LinkFlags, LinkInfo, LinkMessage,
 };
 
 use crate::{
@@ -264,6 +265,8 @@ pub struct LinkChange {
     pub name: Option<String>,
     /// The bridge, bond or VRF that it becomes a port of; 0 is none.
     pub master: Option<LinkIndex>,
+    /// Whether it gets an IPv6 link-local address by itself (`IFLA_INET6_ADDR_GEN_MODE`).
+    pub link_local: Option<bool>,
 }
 
 impl LinkChange {
@@ -282,6 +285,10 @@ impl LinkChange {
         message.attributes.extend(self.mtu.map(LinkAttribute::Mtu));
         message.attributes.extend(self.tx_queue_len.map(LinkAttribute::TxQueueLen));
         message.attributes.extend(self.alias.clone().map(LinkAttribute::IfAlias));
+        message.attributes.extend(self.link_local.map(|made| {
+            let mode = if made { In6AddrGenMode::Eui64 } else { In6AddrGenMode::None };
+            LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(mode)])])
+        }));
         message
     }
 }

@@ -85,10 +85,13 @@ pub enum Bucket {
 
 /// A filter of what a link receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Filter {
-    /// The link that it hands every packet to; unset if it does anything else. Number 0 is a link that has gone, and then the
-    /// packets are lost.
-    pub redirect: Option<LinkIndex>,
+pub enum Filter {
+    /// It hands every packet to this link.
+    Redirect(LinkIndex),
+    /// It hands every packet to a link that has gone: the packets are lost.
+    RedirectToNone,
+    /// Anything else.
+    Other,
 }
 
 /// How many nanoseconds the kernel's packet schedulers count as one.
@@ -225,12 +228,16 @@ impl Filter {
         let (_, attributes) = read(answer, RTM_NEWTFILTER)?;
         let options = attributes.find(TCA_OPTIONS)?.nested();
         if attributes.find(TCA_KIND)?.text() != "u32" {
-            return Some(Self { redirect: None });
+            return Some(Self::Other);
         }
         let matches_all = is_match_all(options.find(TCA_U32_SEL)?.0);
         let actions = options.find(TCA_U32_ACT).filter(|_| matches_all).map(Attribute::nested);
         let redirect = actions.and_then(|actions| actions.iter().find_map(|(_, action)| redirect_of(action.nested())));
-        Some(Self { redirect })
+        Some(match redirect {
+            None => Self::Other,
+            Some(LinkIndex(0)) => Self::RedirectToNone,
+            Some(link) => Self::Redirect(link),
+        })
     }
 }
 
@@ -301,7 +308,7 @@ mod tests {
     fn redirects_read_back() {
         let filter = |message| Filter::of(&echo(RTM_NEWTFILTER, &message));
         let whole = redirect_message(LINK, LinkIndex(9));
-        assert_eq!(filter(whole.clone()), Some(Filter { redirect: Some(LinkIndex(9)) }));
+        assert_eq!(filter(whole.clone()), Some(Filter::Redirect(LinkIndex(9))));
         assert_eq!(whole.header.info.to_ne_bytes()[..2], [0, 3], "all protocols");
 
         let mut some = whole.clone();
@@ -310,14 +317,14 @@ mod tests {
         let TcAttribute::Options(options) = &mut some.attributes[1] else { panic!("{some:?}") };
         let TcOption::U32(TcFilterU32Option::Selector(selector)) = &mut options[0] else { panic!("{options:?}") };
         selector.keys = vec![key];
-        assert_eq!(filter(some), Some(Filter { redirect: None }), "not of all packets");
+        assert_eq!(filter(some), Some(Filter::Other), "not of all packets");
 
         let mut table = whole.clone();
         table.attributes[1] = TcAttribute::Options(vec![TcOption::U32(TcFilterU32Option::Divisor(1))]);
         assert_eq!(filter(table), None);
         let mut other = whole;
         other.attributes[0] = TcAttribute::Kind("flower".into());
-        assert_eq!(filter(other), Some(Filter { redirect: None }));
+        assert_eq!(filter(other), Some(Filter::Other));
     }
 
     #[test]

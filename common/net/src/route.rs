@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnetwork::IpNetwork;
 use netlink_packet_route::{
     AddressFamily,
-    route::{RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType},
+    route::{RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType},
 };
 
 use crate::{
@@ -49,6 +49,8 @@ pub struct Route {
     pub table: u32,
     /// The scope (rtnetlink(7)); unset follows from whether there is a next hop.
     pub scope: Option<u8>,
+    /// The next hop is taken to be on the link, whatever other routes say (`RTNH_F_ONLINK`).
+    pub on_link: bool,
     /// The source of packets that have none yet: an address of this host.
     pub src: Option<IpAddr>,
     /// Path MTU in bytes.
@@ -71,7 +73,18 @@ pub struct Nexthop {
 impl Route {
     /// A route to `dst` through `link` in the main table.
     pub fn new(dst: IpNetwork, gw: Option<IpAddr>, link: LinkIndex) -> Self {
-        Self { dst, gw, link, metric: None, table: MAIN_TABLE, scope: None, src: None, mtu: None, advmss: None }
+        Self {
+            dst,
+            gw,
+            link,
+            metric: None,
+            table: MAIN_TABLE,
+            scope: None,
+            on_link: false,
+            src: None,
+            mtu: None,
+            advmss: None,
+        }
     }
 
     pub(crate) fn message(&self) -> RouteMessage {
@@ -82,6 +95,7 @@ impl Route {
         header.protocol = RouteProtocol::Boot;
         header.kind = RouteType::Unicast;
         header.scope = self.scope.map_or_else(|| self.natural_scope(), RouteScope::from);
+        header.flags.set(RouteFlags::Onlink, self.on_link);
         // Larger numbers fit only into the attribute.
         header.table = u8::try_from(self.table).unwrap_or(RouteHeader::RT_TABLE_UNSPEC);
         let attributes = &mut message.attributes;
@@ -116,7 +130,8 @@ impl Route {
     /// The route that an answer tells of; `None` for what is not a unicast route through one link.
     pub(crate) fn of(answer: &Answer) -> Option<Self> {
         // struct rtmsg: family, destination and source prefix lengths, tos, table, protocol, scope, type, flags.
-        let ([family, prefix, _, _, table, _, scope, kind, ..], attributes) = answer.read::<12>(RTM_NEWROUTE)?;
+        let ([family, prefix, _, _, table, _, scope, kind, flags @ ..], attributes) =
+            answer.read::<12>(RTM_NEWROUTE)?;
         if kind != RTN_UNICAST {
             return None;
         }
@@ -124,6 +139,7 @@ impl Route {
         let mut dst = if v4 { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
         let mut route = Self::new(dst.into(), None, LinkIndex(0));
         (route.table, route.scope) = (u32::from(table), Some(scope));
+        route.on_link = RouteFlags::from_bits_retain(u32::from_ne_bytes(flags)).contains(RouteFlags::Onlink);
         for (kind, value) in attributes.iter() {
             match kind {
                 RTA_DST => dst = value.ip()?,
@@ -181,6 +197,7 @@ mod tests {
             metric: Some(100),
             table: 1000,
             scope: Some(0),
+            on_link: true,
             src: Some("10.1.0.5".parse().unwrap()),
             mtu: Some(1400),
             advmss: Some(1360),

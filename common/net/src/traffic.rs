@@ -14,7 +14,8 @@ const LOOPBACK: LinkIndex = LinkIndex(1);
 impl Rtnl {
     /// The qdisc that somebody has put there, if there is one.
     pub fn qdisc(&mut self, link: &Link, place: Place) -> Result<Option<Qdisc>> {
-        // Without the flag, kernels before 6.10 tell everybody who listens but who has asked.
+        // Without the flag the kernel tells everybody who listens to changes, but not who has asked (`qdisc_get_notify`,
+        // `net/sched/sch_api.c`).
         let question = qdisc::place_message(link.index, place);
         match self.conversation.request(RTM_GETQDISC, &question, NLM_F_ECHO) {
             Ok(answers) => Ok(answers.iter().find_map(Qdisc::of)),
@@ -79,5 +80,18 @@ fn unless_unknown(tried: Result<()>, unknown: Errno, impossible: Errno) -> Resul
         Err(error) if error.errno == unknown => Ok(false),
         Err(error) if error.errno != impossible && !error.is_exists() => Err(error),
         _ => Ok(true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    #[test]
+    fn only_a_kind_that_is_unknown_is_unknown() {
+        let tried = |errno| unless_unknown(Err(Error::new("try", errno)), Errno::ENOENT, Errno::EINVAL);
+        assert_eq!((tried(Errno::ENOENT), tried(Errno::EINVAL), tried(Errno::EEXIST)), (Ok(false), Ok(true), Ok(true)));
+        assert!(tried(Errno::EPERM).is_err());
     }
 }

@@ -218,6 +218,15 @@ fn routes_have_every_attribute() {
         ..Route::new("192.0.2.0/24".parse().unwrap(), Some("10.1.2.1".parse().unwrap()), bridge.index)
     };
     host.add_route(&route).unwrap();
+    let beyond = Some("198.51.100.1".parse().unwrap());
+    let beyond = Route {
+        on_link: true,
+        metric: Some(7),
+        scope: Some(0),
+        ..Route::new("192.0.3.0/24".parse().unwrap(), beyond, bridge.index)
+    };
+    host.add_route(&beyond).unwrap();
+    assert!(host.routes().unwrap().contains(&beyond));
     assert!(host.add_route(&route).unwrap_err().is_exists());
     let told = sandbox.sh("ip route show table 1000");
     for word in ["192.0.2.0/24 via 10.1.2.1 dev br0", "metric 100", "src 10.1.2.3", "mtu 1350", "advmss 1310"] {

@@ -70,14 +70,16 @@ fn what_a_link_receives_is_redirected() {
     let mut host = host();
     host.add_link(&LinkSpec::new("ifb9", Kind::Ifb)).unwrap();
     let ifb = host.link("ifb9").unwrap().unwrap();
+    host.set_link(&ifb, &LinkChange { link_local: Some(false), ..LinkChange::default() }).unwrap();
     host.set_link(&ifb, &LinkChange { up: Some(true), ..LinkChange::default() }).unwrap();
+    assert_eq!(host.addresses(&ifb).unwrap(), []);
     assert_eq!(host.filters(&link).unwrap(), []);
     host.add_ingress(&link).unwrap();
     assert!(host.add_ingress(&link).unwrap_err().is_exists());
     assert_eq!(host.qdisc(&link, Place::Ingress).unwrap().unwrap().kind, "ingress");
     assert_eq!(host.filters(&link).unwrap(), []);
     host.add_redirect(&link, &ifb).unwrap();
-    assert_eq!(host.filters(&link).unwrap(), [Filter { redirect: Some(ifb.index) }]);
+    assert_eq!(host.filters(&link).unwrap(), [Filter::Redirect(ifb.index)]);
     let told = sandbox.sh("tc filter show dev veth0 ingress");
     assert!(told.contains("protocol all pref 1 u32") && told.contains("Egress Redirect to device ifb9"), "{told}");
 
@@ -90,7 +92,7 @@ fn what_a_link_receives_is_redirected() {
     });
 
     sandbox.sh("ip link del ifb9");
-    assert_eq!(host.filters(&link).unwrap(), [Filter { redirect: Some(net::LinkIndex(0)) }]);
+    assert_eq!(host.filters(&link).unwrap(), [Filter::RedirectToNone]);
     host.del_qdisc(&link, Place::Ingress).unwrap();
     host.del_qdisc(&link, Place::Ingress).unwrap();
     assert_eq!(host.qdisc(&link, Place::Ingress).unwrap(), None);
@@ -104,7 +106,7 @@ fn filters_of_others_redirect_nothing() {
     let add = "tc filter add dev veth0 parent ffff: protocol";
     sandbox.sh(&format!("{add} ip prio 3 u32 match ip dst 10.0.0.0/8 action mirred egress redirect dev ifb9"));
     sandbox.sh(&format!("{add} all prio 4 u32 match u32 0 0 action mirred egress mirror dev ifb9"));
-    assert_eq!(host().filters(&link).unwrap(), [Filter { redirect: None }; 2]);
+    assert_eq!(host().filters(&link).unwrap(), [Filter::Other; 2]);
 }
 
 #[test]

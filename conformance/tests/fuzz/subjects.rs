@@ -109,6 +109,25 @@ pub fn portmap_iptables(dir: &Path) -> Subject {
     subject
 }
 
+pub fn ptp(dir: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "ptp", "ipMasq": true, "ipMasqBackend": "nftables", "mtu": 1400,
+        "dns": { "nameservers": ["10.88.0.1"], "domain": "a.org", "search": ["b.org"], "options": ["rotate"] },
+        "args": { "cni": { "ips": ["10.88.0.9"] } },
+        "runtimeConfig": { "ips": ["fd88::9/64"] },
+        "ipam": ipam(dir),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: "", container: "", is_slow: false }
+}
+
+pub fn ptp_iptables(dir: &Path) -> Subject {
+    let mut subject = ptp(dir);
+    subject.conf["ipMasqBackend"] = "iptables".into();
+    subject.is_slow = true;
+    subject
+}
+
 pub fn firewall(_: &Path) -> Subject {
     let conf = json!({
         "cniVersion": "1.1.0", "name": "net", "type": "firewall", "backend": "nftables", "ingressPolicy": "isolated",
@@ -158,6 +177,52 @@ pub fn tuning(dir: &Path) -> Subject {
         is_slow: false,
     }
 }
+
+pub fn bandwidth(_: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "bandwidth",
+        "ingressRate": 20_000_000, "ingressBurst": 1_600_000, "egressRate": 40_000_000, "egressBurst": 1_600_000,
+        "capabilities": { "bandwidth": true },
+        "runtimeConfig": { "bandwidth": {
+            "ingressRate": 10_000_000, "ingressBurst": 2_147_483_647_u64, "egressRate": 10_000_000,
+            "egressBurst": 34_359_738_359_u64 } },
+        "prevResult": result("1.1.0"),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject {
+        conf,
+        host: "ip link add veth0 type veth peer name eth0 netns container; ip link set veth0 up",
+        container: "ip link set eth0 up",
+        is_slow: false,
+    }
+}
+
+pub fn sbr(_: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "sbr", "gateways": ["10.88.0.1", "fd88::1"], "addSourceHints": true,
+        "prevResult": result("1.1.0"),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: ROUTED.0, container: ROUTED.1, is_slow: false }
+}
+
+pub fn vrf(_: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "vrf", "vrfname": "blue", "table": 1001,
+        "prevResult": result("1.1.0"),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: ROUTED.0, container: ROUTED.1, is_slow: false }
+}
+
+/// The host and a container whose interface has routes.
+const ROUTED: (&str, &str) = (
+    "ip link add veth0 type veth peer name eth0 netns container; ip link set veth0 up",
+    "ip link set eth0 address 02:00:00:00:00:03; ip link set eth0 up
+     ip addr add 10.88.0.2/24 dev eth0; ip addr add fd88::2/64 dev eth0 nodad
+     ip route add default via 10.88.0.1 metric 5; ip route add 10.7.0.0/16 via 10.88.0.1 table 9 mtu 1300
+     until ip -6 route add fd99::/64 via fd88::1; do sleep 0.01; done",
+);
 
 /// The result of an ADD in the layout of `version`: a bridge with one container.
 pub fn result(version: &str) -> Value {

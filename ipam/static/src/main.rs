@@ -47,13 +47,14 @@ impl Plugin for Static {
     }
 }
 
-/// Fails unless `told`, which a result tells, has the address with its gateway.
+/// Fails unless `told`, which a result tells, has the address with its gateway. Where there is none to be, another plugin may have
+/// chosen one.
 fn find(wanted: &IpConfig, told: &[IpConfig]) -> Result<()> {
     let failed = |msg: String| Err(Error::new(Code::CheckFailed, msg));
     let written = |gateway: &IpConfig| gateway.gateway.map_or_else(|| "none".to_owned(), |gateway| gateway.to_string());
     match told.iter().find(|ip| ip.address == wanted.address) {
         None => failed(format!("find address {} in prevResult: it has none", wanted.address)),
-        Some(ip) if ip.gateway != wanted.gateway => failed(format!(
+        Some(ip) if wanted.gateway.is_some() && ip.gateway != wanted.gateway => failed(format!(
             "find gateway of {} in prevResult: it is {}, and should be {}",
             wanted.address,
             written(ip),

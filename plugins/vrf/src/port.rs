@@ -4,7 +4,7 @@
 use std::{path::Path, sync::Arc};
 
 use attach::{
-    entries::{put_back, rank_of, reachable_first},
+    entries::{self, put_back, rank_of, reachable_first},
     kernel, ready,
     veth::existing,
 };
@@ -113,7 +113,10 @@ impl Port {
             let entry = if entry.route.table == MAIN_TABLE { entry.in_table(table) } else { entry.clone() };
             self.rtnl.add_entry(&entry, Rank::Last).map_err(kernel)?;
         }
-        Ok(())
+        // A next hop of an IPv6 route that has others too has only rested (`fib6_ifdown`, `net/ipv6/route.c`).
+        let present = self.rtnl.route_entries().map_err(kernel)?;
+        let left = entries::of(&present, &self.link, MAIN_TABLE).into_iter().filter(|entry| !entry.shared);
+        left.map(|entry| self.rtnl.del_entry(entry).map_err(kernel)).collect()
     }
 
     /// Gives it again what it had, where routes of table `from` go to table `to`.

@@ -14,12 +14,14 @@
 use serde_json::{Map, Value};
 
 /// Working configurations of plugins that everybody knows, so that they can be judged without `--config`.
-const KNOWN: [(&str, &str); 9] = [
+const KNOWN: &[(&str, &str)] = &[
+    ("bandwidth", include_str!("profiles/bandwidth.json")),
     ("bridge", include_str!("profiles/bridge.json")),
     ("firewall", include_str!("profiles/firewall.json")),
     ("host-local", include_str!("profiles/host-local.json")),
     ("loopback", include_str!("profiles/loopback.json")),
     ("portmap", include_str!("profiles/portmap.json")),
+    ("ptp", include_str!("profiles/ptp.json")),
     ("sbr", include_str!("profiles/sbr.json")),
     ("static", include_str!("profiles/static.json")),
     ("tuning", include_str!("profiles/tuning.json")),
@@ -93,7 +95,7 @@ mod tests {
     #[test]
     fn known_configurations_are_of_their_plugin() {
         for (name, _) in KNOWN {
-            assert_eq!(known(name).unwrap()["type"], name);
+            assert_eq!(known(name).unwrap()["type"], *name);
         }
         assert_eq!(known("no-such-plugin"), None);
     }
