@@ -9,7 +9,7 @@
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
 //! * [`masquerade_addresses`]: an element an address, where each container has a link of its own.
 //! * [`masquerade_chain`]: the same by iptables, as the reference plugins do it.
-//! * [`routes`]: routes beside those of others.
+//! * [`routes`]: routes beside those of others. [`entries`]: routes that move between tables.
 //! * [`ready`]: waiting until an attachment can be used.
 //! * [`verify`][]: CHECK. [`told`]: what a previous result tells.
 //! * [`foreign`] and [`mod@reference`]: what the reference plugins have made.
@@ -17,6 +17,7 @@
 //! * [`keys`]: keys that several plugins have.
 
 pub mod container;
+pub mod entries;
 mod error;
 pub mod foreign;
 mod home_sets;

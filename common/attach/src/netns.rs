@@ -12,7 +12,9 @@ use crate::kernel;
 /// # Errors
 /// What does not say that it has gone, such as a lack of descriptors: the next DEL may find it.
 pub fn open_if_there(path: Option<&Path>) -> Result<Option<Netns>> {
-    match path.map(Netns::open).transpose() {
+    // A namespace of another kind is told by nothing but that nobody can enter it as this one.
+    let entered = |path| Netns::open(path).and_then(|netns| netns.enter(|_| ()).map(|()| netns));
+    match path.map(entered).transpose() {
         Err(error) if is_gone(&error) => Ok(None),
         opened => opened.map_err(kernel),
     }

@@ -1,7 +1,11 @@
 //! What a previous result tells of an attachment.
 
-use cni::{Interface, IpConfig, Success};
-use net::{Link, Mac};
+use std::path::Path;
+
+use cni::{Interface, IpConfig, Result, Success};
+use net::{Link, Mac, Rtnl};
+
+use crate::kernel;
 
 /// The addresses of the container's interface `ifname`; other plugins may have added others. In a result that does not
 /// tell whose addresses are, all are.
@@ -11,6 +15,30 @@ pub fn ips_of(result: &Success, ifname: &str) -> Vec<IpConfig> {
     };
     let (own, others): (Vec<_>, Vec<_>) = result.ips.iter().cloned().partition(is_own);
     if own.is_empty() { others.into_iter().filter(|ip| result.interface_of(ip).is_none()).collect() } else { own }
+}
+
+/// The same of the container with `sandbox` alone, where the result tells of interfaces of that name in several.
+pub fn ips_in(result: &Success, ifname: &str, sandbox: &Path) -> Vec<IpConfig> {
+    let mut ips = ips_of(result, ifname);
+    let is_here = |ip: &IpConfig| {
+        let told = result.interface_of(ip).and_then(|interface| interface.sandbox.as_deref());
+        told.is_some_and(|told| Path::new(told) == sandbox)
+    };
+    if ips.iter().any(is_here) {
+        ips.retain(is_here);
+    }
+    ips
+}
+
+/// The container's interface `ifname`, if it is there, be it under a name that the container has given it: that is then told by
+/// its hardware address.
+pub fn link(inside: &mut Rtnl, ifname: &str, result: Option<&Success>) -> Result<Option<Link>> {
+    if let Some(link) = inside.link(ifname).map_err(kernel)? {
+        return Ok(Some(link));
+    }
+    let is_own = |told: &&Interface| told.name == ifname && told.sandbox.is_some();
+    let Some(told) = result.and_then(|result| result.interfaces.iter().find(is_own)) else { return Ok(None) };
+    Ok(inside.links().map_err(kernel)?.into_iter().find(|link| has_mac(link, told)))
 }
 
 /// Whether the result does not tell another hardware address of the container's interface `link`.

@@ -32,14 +32,12 @@ const TICKS: i32 = 100;
 pub struct RouteEntry {
     /// The route; of several next hops the first.
     pub route: Route,
-    /// The address that packets get that have none yet (`RTA_PREFSRC`).
-    pub prefsrc: Option<IpAddr>,
     /// Who made it (`RTPROT_*`).
     pub protocol: u8,
     /// It cannot be taken away by itself: it is a part of a route that has next hops by other links too.
     pub shared: bool,
     head: Head,
-    /// All but the table, `RTA_PREFSRC`, and what changes by itself.
+    /// All but the table, the source, and what changes by itself.
     attributes: BTreeMap<u16, Vec<u8>>,
     /// The kernel removes it after as many seconds.
     expires: Option<u32>,
@@ -67,7 +65,7 @@ struct Head {
 
 impl RouteEntry {
     /// A route that there is not yet.
-    pub fn new(route: &Route, prefsrc: Option<IpAddr>, protocol: u8) -> Self {
+    pub fn new(route: &Route, protocol: u8) -> Self {
         let message = route.message();
         let mut bytes = vec![0; message.attributes.as_slice().buffer_len()];
         message.attributes.as_slice().emit(&mut bytes);
@@ -80,7 +78,7 @@ impl RouteEntry {
             onlink: false,
         };
         let attributes = attributes_of(Attributes(&bytes));
-        Self { route: route.clone(), prefsrc, protocol, shared: false, head, attributes, expires: None }
+        Self { route: route.clone(), protocol, shared: false, head, attributes, expires: None }
     }
 
     /// The same in another table.
@@ -89,15 +87,15 @@ impl RouteEntry {
         Self { route: Route { table, ..self.route.clone() }, ..self.clone() }
     }
 
-    /// The same with another address for packets that have none yet.
+    /// The same with another source for packets that have none yet.
     #[must_use]
-    pub fn with_prefsrc(&self, prefsrc: IpAddr) -> Self {
-        Self { prefsrc: Some(prefsrc), ..self.clone() }
+    pub fn with_src(&self, src: IpAddr) -> Self {
+        Self { route: Route { src: Some(src), ..self.route.clone() }, ..self.clone() }
     }
 
     /// Whether it is the same route in the same table. How long it has left does not count.
     pub fn is_same(&self, other: &Self) -> bool {
-        let rest = |entry: &Self| (entry.prefsrc, entry.protocol, entry.shared, entry.head);
+        let rest = |entry: &Self| (entry.protocol, entry.shared, entry.head);
         self.route == other.route && rest(self) == rest(other) && self.attributes == other.attributes
     }
 
@@ -113,7 +111,6 @@ impl RouteEntry {
         let [family, dst_len, src_len, tos, _, protocol, scope, _, flags @ ..] = header;
         let onlink = u32::from_ne_bytes(flags) & u32::from(RTNH_F_ONLINK) != 0;
         let head = Head { family, dst_len, src_len, tos, scope, onlink };
-        let prefsrc = told.find(RTA_PREFSRC).and_then(Attribute::ip);
         let expires = told.find(RTA_CACHEINFO).and_then(expires);
         let mut common = attributes_of(told);
         let hops = common.remove(&RTA_MULTIPATH).map(|hops| hops_by_link(&hops)).unwrap_or_default();
@@ -126,7 +123,7 @@ impl RouteEntry {
         } else if is_group {
             common.retain(|kind, _| !HOP_ATTRIBUTES.contains(kind));
         }
-        let entry = |route, attributes| Self { route, prefsrc, protocol, shared, head, attributes, expires };
+        let entry = |route, attributes| Self { route, protocol, shared, head, attributes, expires };
         if hops.is_empty() {
             return Route::of(answer).map(|route| entry(route, common)).into_iter().collect();
         }
@@ -150,7 +147,7 @@ impl RouteEntry {
         for (kind, value) in &self.attributes {
             message.push(*kind, value);
         }
-        match self.prefsrc {
+        match self.route.src {
             Some(IpAddr::V4(ip)) => message.push(RTA_PREFSRC, &ip.octets()),
             Some(IpAddr::V6(ip)) => message.push(RTA_PREFSRC, &ip.octets()),
             None => {}
@@ -277,12 +274,13 @@ mod tests {
             mtu: Some(1400),
             advmss: Some(1360),
             scope: Some(0),
+            src: Some([10, 1, 0, 2].into()),
             ..Route::new("10.0.0.0/8".parse().unwrap(), Some("10.1.0.1".parse().unwrap()), LinkIndex(3))
         }
     }
 
     fn entry() -> RouteEntry {
-        RouteEntry::new(&route(), Some("10.1.0.2".parse().unwrap()), 77)
+        RouteEntry::new(&route(), 77)
     }
 
     fn read(message: &Raw) -> Vec<RouteEntry> {
@@ -314,9 +312,9 @@ mod tests {
             let entry = entry().in_table(table);
             let [back] = read(&entry.message()).try_into().unwrap();
             assert!(back.is_same(&entry), "{back:?}");
-            assert_eq!((back.route, back.prefsrc, back.protocol), (entry.route.clone(), entry.prefsrc, 77));
+            assert_eq!((&back.route, back.protocol), (&entry.route, 77));
             assert!(!entry.is_same(&entry.in_table(5)) && entry.is_same(&entry.in_table(5).in_table(table)));
-            assert!(!entry.is_same(&entry.with_prefsrc("10.1.0.3".parse().unwrap())));
+            assert!(!entry.is_same(&entry.with_src([10, 1, 0, 3].into())));
         }
     }
 

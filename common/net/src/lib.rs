@@ -43,5 +43,5 @@ pub use qdisc::{Bucket, Filter, Place, Qdisc, Tbf, tick};
 pub use route::{MAIN_TABLE, Nexthop, Route};
 pub use rtnl::Rtnl;
 pub use rule::Rule;
-pub use table::free_table;
+pub use table::{KERNEL_TABLES, free_table};
 pub use tun::{Tap, TapSpec};

@@ -188,13 +188,21 @@ impl Rtnl {
 
     /// The addresses of a link, IPv4 first.
     pub fn addresses(&mut self, link: &Link) -> Result<Vec<Address>> {
-        let mut message = AddressMessage::default();
-        message.header.index = link.index.0;
-        let answers = self.conversation.dump(RTM_GETADDR, &message);
-        let answers = answers.map_err(|failure| failure.of(format!("list addresses of \"{}\"", link.name)))?;
+        let listed = self.list_addresses(link.index, || format!("list addresses of \"{}\"", link.name))?;
         // Kernels before 4.20 do not filter by link.
-        let of_link = answers.iter().filter_map(Address::of).filter(|(index, _)| *index == link.index);
-        Ok(of_link.map(|(_, address)| address).collect())
+        Ok(listed.into_iter().filter(|(index, _)| *index == link.index).map(|(_, address)| address).collect())
+    }
+
+    /// The addresses of all links, IPv4 first.
+    pub fn all_addresses(&mut self) -> Result<Vec<(LinkIndex, Address)>> {
+        self.list_addresses(LinkIndex(0), || "list addresses".to_owned())
+    }
+
+    fn list_addresses(&mut self, link: LinkIndex, doing: impl FnOnce() -> String) -> Result<Vec<(LinkIndex, Address)>> {
+        let mut message = AddressMessage::default();
+        message.header.index = link.0;
+        let answers = self.conversation.dump(RTM_GETADDR, &message);
+        Ok(answers.map_err(|failure| failure.of(doing()))?.iter().filter_map(Address::of).collect())
     }
 
     /// Adds an address to a link; fails if it has it.

@@ -11,12 +11,12 @@ use crate::{
     rule,
 };
 
-/// The kernel's own: `RT_TABLE_COMPAT`, `default`, `main`, `local` (`include/uapi/linux/rtnetlink.h`).
-const KERNELS: RangeInclusive<u32> = 252..=255;
+/// The kernel's own: `default`, `main` and `local` (`include/uapi/linux/rtnetlink.h`).
+pub const KERNEL_TABLES: RangeInclusive<u32> = 253..=255;
 
 /// The first table from `first` on that is not `used`, and none of the kernel's own.
 pub fn free_table(used: &BTreeSet<u32>, first: u32) -> Option<u32> {
-    (first.max(1)..=u32::MAX).find(|table| !used.contains(table) && !KERNELS.contains(table))
+    (first.max(1)..=u32::MAX).find(|table| !used.contains(table) && !KERNEL_TABLES.contains(table))
 }
 
 impl Rtnl {
@@ -54,8 +54,8 @@ mod tests {
 
     #[test]
     fn free_tables_are_nobodys() {
-        let used = BTreeSet::from([1, 2, 4, 100, 101, 251]);
-        for (first, free) in [(0, 3), (1, 3), (4, 5), (100, 102), (251, 256), (252, 256)] {
+        let used = BTreeSet::from([1, 2, 4, 100, 101, 252]);
+        for (first, free) in [(0, 3), (1, 3), (4, 5), (100, 102), (252, 256), (255, 256)] {
             assert_eq!(free_table(&used, first), Some(free), "{first}");
         }
         assert_eq!(free_table(&BTreeSet::from([u32::MAX]), u32::MAX), None);

@@ -180,6 +180,8 @@ fn addresses_are_added_listed_and_removed() {
     assert!(sandbox.sh("ip address show dev br0").contains("brd 10.1.2.255"));
     let lo = host.link("lo").unwrap().unwrap();
     assert!(!host.addresses(&lo).unwrap().contains(&v4), "of one link only");
+    let all = host.all_addresses().unwrap();
+    assert!(all.contains(&(bridge.index, v4)) && all.iter().any(|(link, _)| *link == lo.index), "{all:?}");
     for address in [&v4, &v6] {
         host.del_address(&bridge, address).unwrap();
         host.del_address(&bridge, address).unwrap();

@@ -179,7 +179,7 @@ fn new_routes_have_their_maker_and_the_address_for_packets_without_one() {
     let mut rtnl = rtnl();
     for (family, dst, src) in [(4, "10.8.0.0/16", "10.0.0.2"), (6, "fd88::/64", "fd00::2")] {
         let route = net::Route::new(dst.parse().unwrap(), None, link.index);
-        let entry = RouteEntry::new(&route, Some(src.parse().unwrap()), 77);
+        let entry = RouteEntry::new(&net::Route { src: Some(src.parse().unwrap()), ..route }, 77);
         rtnl.add_entry(&entry, Rank::First).unwrap();
         let told = sandbox.sh(&format!("ip -{family} -d route show {dst}"));
         assert!(told.contains("proto 77") && told.contains(&format!("src {src}")), "{told}");
@@ -189,7 +189,6 @@ fn new_routes_have_their_maker_and_the_address_for_packets_without_one() {
             table: 9,
             ..net::Route::new("10.8.0.0/16".parse().unwrap(), Some("192.0.2.1".parse().unwrap()), link.index)
         },
-        None,
         3,
     );
     let error = rtnl.add_entry(&refused, Rank::First).unwrap_err();

@@ -197,6 +197,33 @@ pub fn bandwidth(_: &Path) -> Subject {
     }
 }
 
+pub fn sbr(_: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "sbr", "gateways": ["10.88.0.1", "fd88::1"], "addSourceHints": true,
+        "prevResult": result("1.1.0"),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: ROUTED.0, container: ROUTED.1, is_slow: false }
+}
+
+pub fn vrf(_: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "vrf", "vrfname": "blue", "table": 1001,
+        "prevResult": result("1.1.0"),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: ROUTED.0, container: ROUTED.1, is_slow: false }
+}
+
+/// The host and a container whose interface has routes.
+const ROUTED: (&str, &str) = (
+    "ip link add veth0 type veth peer name eth0 netns container; ip link set veth0 up",
+    "ip link set eth0 address 02:00:00:00:00:03; ip link set eth0 up
+     ip addr add 10.88.0.2/24 dev eth0; ip addr add fd88::2/64 dev eth0 nodad
+     ip route add default via 10.88.0.1 metric 5; ip route add 10.7.0.0/16 via 10.88.0.1 table 9 mtu 1300
+     until ip -6 route add fd99::/64 via fd88::1; do sleep 0.01; done",
+);
+
 /// The result of an ADD in the layout of `version`: a bridge with one container.
 pub fn result(version: &str) -> Value {
     let routes = json!([{ "dst": "0.0.0.0/0", "gw": "10.88.0.1" }, { "dst": "fd99::/64", "gw": "fd88::1" }]);

@@ -23,8 +23,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("loopback", include_str!("profiles/loopback.json")),
     ("portmap", include_str!("profiles/portmap.json")),
     ("ptp", include_str!("profiles/ptp.json")),
+    ("sbr", include_str!("profiles/sbr.json")),
     ("static", include_str!("profiles/static.json")),
     ("tuning", include_str!("profiles/tuning.json")),
+    ("vrf", include_str!("profiles/vrf.json")),
 ];
 
 /// What takes the places of the placeholders.
