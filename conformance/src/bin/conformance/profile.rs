@@ -14,11 +14,13 @@
 use serde_json::{Map, Value};
 
 /// Working configurations of plugins that everybody knows, so that they can be judged without `--config`.
-const KNOWN: [(&str, &str); 7] = [
+const KNOWN: [(&str, &str); 9] = [
     ("bridge", include_str!("profiles/bridge.json")),
     ("firewall", include_str!("profiles/firewall.json")),
     ("host-local", include_str!("profiles/host-local.json")),
+    ("ipvlan", include_str!("profiles/ipvlan.json")),
     ("loopback", include_str!("profiles/loopback.json")),
+    ("macvlan", include_str!("profiles/macvlan.json")),
     ("portmap", include_str!("profiles/portmap.json")),
     ("static", include_str!("profiles/static.json")),
     ("tuning", include_str!("profiles/tuning.json")),
