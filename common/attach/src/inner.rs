@@ -114,9 +114,12 @@ pub fn del<C>(del: &Del<C>, kind: &str) -> Result<()> {
     remove(&netns, |link| is_ours(&owner, link, kind) || is_foreign(link))
 }
 
-/// On a socket of its own: another may still have an answer to come.
+/// On a socket of its own: another may still have an answer to come. In a namespace of another type there is none.
 fn remove(netns: &Netns, is_it: impl Fn(&Link) -> bool) -> Result<()> {
-    let mut inside = netns.rtnl().map_err(kernel)?;
+    let mut inside = match netns.rtnl() {
+        Err(error) if netns::is_gone(&error) => return Ok(()),
+        opened => opened.map_err(kernel)?,
+    };
     let links = inside.links().map_err(kernel)?;
     let removed: Vec<Result<()>> =
         links.iter().filter(|link| is_it(link)).map(|link| inside.del_link(link.index).map_err(kernel)).collect();

@@ -129,6 +129,12 @@ impl TestNs {
             .unwrap_or_else(|e| panic!("in namespace {}: {script}: not JSON: {e}\n{text}", self.name))
     }
 
+    /// A link inside as `ip -d` shows it.
+    #[track_caller]
+    pub fn link(&self, name: &str) -> Value {
+        self.json(&format!("ip -j -d link show {name}"))[0].clone()
+    }
+
     /// What the kernel holds inside.
     #[track_caller]
     pub fn snapshot(&self) -> Snapshot {

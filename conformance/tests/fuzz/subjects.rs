@@ -54,6 +54,30 @@ pub fn host_local(dir: &Path) -> Subject {
     Subject { conf, host: "", container: "", is_slow: false }
 }
 
+/// A link of the host for containers to be on.
+const MASTER: &str = "ip link add uplink0 type veth peer name beyond0; ip link set uplink0 up; ip link set beyond0 up";
+
+pub fn macvlan(dir: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "macvlan", "master": "uplink0", "mode": "bridge", "mtu": 1400,
+        "mac": "02:00:00:00:00:05", "linkInContainer": false, "bcqueuelen": 1000,
+        "dns": { "nameservers": ["10.88.0.1"], "domain": "a.org", "search": ["b.org"], "options": ["rotate"] },
+        "capabilities": { "mac": true, "ips": true },
+        "runtimeConfig": { "mac": "02:00:00:00:00:06", "ips": ["fd88::9/64"] },
+        "ipam": ipam(dir),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: MASTER, container: "", is_slow: false }
+}
+
+pub fn ipvlan(dir: &Path) -> Subject {
+    let mut subject = macvlan(dir);
+    subject.conf["type"] = "ipvlan".into();
+    subject.conf["mode"] = "l3".into();
+    subject.conf["flag"] = "private".into();
+    subject
+}
+
 pub fn r#static(_: &Path) -> Subject {
     let conf = json!({
         "cniVersion": "1.1.0", "name": "net", "type": "static", "ipam": {
