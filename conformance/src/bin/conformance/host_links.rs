@@ -35,13 +35,14 @@ pub fn prepare(sandbox: &Sandbox) {
 
 /// Makes these links and brings them up.
 pub fn make<'a>(sandbox: &Sandbox, names: impl IntoIterator<Item = &'a str>) {
-    let [mut here, mut there] = [String::new(), String::new()];
+    let (mut here, mut there) = (Vec::new(), Vec::new());
     for name in names {
-        here += &format!("link add {name} address {} type veth peer name {name} netns {BEYOND}\n", address(name));
-        here += &format!("link set {name} up\n");
-        there += &format!("link set {name} up\n");
+        here.push(format!("link add {name} address {} type veth peer name {name} netns {BEYOND}", address(name)));
+        here.push(format!("link set {name} up"));
+        there.push(format!("link set {name} up"));
     }
-    sandbox.sh(&format!("ip -b - <<'END'\n{here}END\nip -n {BEYOND} -b - <<'END'\n{there}END"));
+    let [here, there] = [here, there].map(|commands| commands.join("\n"));
+    sandbox.sh(&format!("ip -b - <<'END'\n{here}\nEND\nip -n {BEYOND} -b - <<'END'\n{there}\nEND"));
 }
 
 /// Makes those of these links anew that have gone with a container's namespace: hardware would come back.
@@ -59,6 +60,6 @@ pub fn replace<'a>(sandbox: &Sandbox, names: impl IntoIterator<Item = &'a str>) 
 fn address(name: &str) -> String {
     let mut hash = DefaultHasher::new();
     name.hash(&mut hash);
-    let [a, b, c, d, e, ..] = hash.finish().to_be_bytes();
-    format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}")
+    let [rest @ .., _, _, _] = hash.finish().to_be_bytes();
+    format!("02:{}", rest.map(|octet| format!("{octet:02x}")).join(":"))
 }
