@@ -54,4 +54,4 @@ macro_rules! targets {
     )*};
 }
 
-targets! { bridge bridge_iptables firewall firewall_iptables host_local loopback portmap portmap_iptables r#static tuning }
+targets! { bridge bridge_iptables firewall firewall_iptables host_device host_local loopback portmap portmap_iptables r#static tuning }

@@ -68,7 +68,7 @@ pub struct Plugins {
     /// contain {dir} (a directory for state), {netns} (the path of the container's network namespace) and {i} (the
     /// container's number, from 1); "{8000+i}" is a number. A "prevResult" in it is made true in the kernel before ADD, and
     /// "hostLinks" names links that the host has. The
-    /// configurations of bridge, firewall, host-local, loopback, portmap, static and tuning are known. Without one, the cases run
+    /// configurations of bridge, firewall, host-device, host-local, loopback, portmap, static and tuning are known. Without one, the cases run
     /// that need none.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
