@@ -43,6 +43,25 @@ pub fn bridge_iptables(dir: &Path) -> Subject {
     subject
 }
 
+pub fn host_device(dir: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "host-device", "device": "lent0", "hwaddr": "02:00:00:00:00:05",
+        "kernelpath": "/sys/devices/pci0000:00/0000:00:19.0", "pciBusID": "0000:3b:00.1", "DPDKMode": false,
+        "dns": { "nameservers": ["10.88.0.1"], "search": ["b.org"] },
+        "capabilities": { "deviceID": true },
+        "runtimeConfig": { "deviceID": "0000:3b:00.2" },
+        "ipam": ipam(dir),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject {
+        conf,
+        host: "ip link add lent0 address 02:00:00:00:00:05 type veth peer name other0; ip link set lent0 up alias mine
+            ip link set other0 up",
+        container: "",
+        is_slow: false,
+    }
+}
+
 pub fn host_local(dir: &Path) -> Subject {
     let conf = json!({
         "cniVersion": "1.1.0", "name": "net", "type": "host-local", "ipam": ipam(dir),

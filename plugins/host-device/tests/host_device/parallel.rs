@@ -12,7 +12,7 @@ fn of_many_adds_that_want_one_device_one_gets_it() {
     let stage = Stage::with_device();
     let containers: Vec<_> = (0..8).map(|n| stage.sandbox.netns(&format!("c{n}"))).collect();
     let before = stage.snapshot();
-    for _ in 0..5 {
+    for _ in 0..3 {
         let attachments: Vec<_> = containers.iter().map(|ns| stage.attach(ns, json!({ "ipam": null }))).collect();
         let added: Vec<Output> = thread::scope(|scope| {
             let calls: Vec<_> = attachments.iter().map(|attachment| scope.spawn(|| attachment.add())).collect();
@@ -39,7 +39,7 @@ fn dels_of_one_attachment_all_succeed() {
     let c1 = stage.sandbox.netns("c1");
     let before = stage.snapshot();
     let attachment = stage.attach(&c1, json!({}));
-    for _ in 0..5 {
+    for _ in 0..3 {
         attachment.add().success();
         thread::scope(|scope| {
             for _ in 0..6 {

@@ -1,7 +1,8 @@
 //! Hardware, which the kernel takes back when a container ends, into its first network namespace: there the plugin runs here.
 //!
-//! `scripts/vm-test cargo test -p host-device --tests -- --ignored` has some to spare: `eql`, which is not of a kind that can be
-//! made, has no hardware address, and is there once.
+//! `scripts/vm-test` has some to spare: `eql`, which is not of a kind that can be made, has no hardware address, and is there once.
+//! The first network namespace cannot be reached from another user namespace, which cargo makes for tests: `.ci/run` has the
+//! command.
 
 use serde_json::{Value, json};
 use testkit::{Attachment, Output, TestNs, eventually};
