@@ -59,8 +59,7 @@ macro_rules! targets {
 
 targets! {
     bandwidth bridge bridge_iptables firewall firewall_iptables host_device host_local loopback macvlan portmap
-    portmap_iptables ptp
-    ptp_iptables sbr r#static tuning
+    portmap_iptables ptp ptp_iptables sbr r#static tuning
     #[ignore = "needs ipvlan links, and takes long where there are such: PROPTEST_CASES=20 scripts/vm-test"] ipvlan
     #[ignore = "needs vrf links: scripts/vm-test"] vrf
 }
