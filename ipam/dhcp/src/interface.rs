@@ -53,8 +53,8 @@ impl Interface {
             Error::new(Code::Kernel, format!("find link \"{ifname}\" in {}: there is none", path.display()))
                 .details("dhcp makes no interface: a plugin that does calls it as its ipam")
         })?;
-        if link.mac.is_none() {
-            let msg = format!("ask for an address for \"{ifname}\": it has no hardware address");
+        if link.mac.is_none() || link.loopback {
+            let msg = format!("ask for an address for \"{ifname}\": it is no Ethernet link");
             return Err(Error::new(Code::Kernel, msg));
         }
         Ok(Self { netns, link, rtnl })

@@ -9,4 +9,12 @@
 )]
 
 mod add;
+mod check;
+mod crash;
+mod daemon;
+mod del;
+mod gc;
+mod life;
+mod reference;
 mod stage;
+mod v6;

@@ -172,3 +172,49 @@ pub fn addresses(container: &TestNs, family: u8) -> Vec<String> {
     let info = links[0]["addr_info"].as_array().cloned().unwrap_or_default();
     info.iter().map(|ip| format!("{}/{}", ip["local"].as_str().unwrap(), ip["prefixlen"])).collect()
 }
+
+/// The addresses that a result tells.
+pub fn told(result: &Value) -> Vec<String> {
+    let ips = result["ips"].as_array().cloned().unwrap_or_default();
+    ips.iter().map(|ip| ip["address"].as_str().unwrap().to_owned()).collect()
+}
+
+impl Stage {
+    /// A container with an interface of somebody's that is up on the bridge, and its attachment by `dhcp` alone.
+    pub fn bare(&self, name: &str) -> (TestNs, Attachment) {
+        let container = self.sandbox.netns(name);
+        self.sandbox.sh(&format!(
+            "ip link add v{name} type veth peer name eth0 netns {name}; ip link set v{name} up master br0"
+        ));
+        container.sh("ip link set eth0 up");
+        let attachment = Attachment::new(self.network(json!({})), &container).with_key("type", "dhcp".into());
+        (container, attachment)
+    }
+
+    /// Makes the only record older: as if that many seconds had passed while no daemon ran.
+    pub fn age(&self, seconds: u64) {
+        let path = &self.records()[0];
+        let mut record: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        for family in ["v4", "v6"] {
+            if let Some(since) = record[family]["lease"]["times"]["since"].as_u64() {
+                record[family]["lease"]["times"]["since"] = since.saturating_sub(seconds * 1000).into();
+            }
+        }
+        fs::write(path, record.to_string()).unwrap();
+    }
+
+    /// Demands that the log of a process says something before long.
+    #[track_caller]
+    pub fn await_log(&self, running: &Running, text: &str) {
+        eventually(LONG, || if running.log().contains(text) { Ok(()) } else { Err(running.log()) });
+    }
+}
+
+/// Demands of a container's addresses that they become these before long.
+#[track_caller]
+pub fn await_addresses(container: &TestNs, family: u8, wanted: &[&str]) {
+    eventually(LONG, || {
+        let present = addresses(container, family);
+        if present == wanted { Ok(()) } else { Err(present) }
+    });
+}
