@@ -27,11 +27,6 @@ impl Key {
         Self { network: network.to_owned(), container_id, ifname }
     }
 
-    /// The attachment alone.
-    pub fn attachment(&self) -> Attachment {
-        Attachment { container_id: self.container_id.clone(), ifname: self.ifname.clone() }
-    }
-
     /// What DHCPv4 servers know it by: the reference's, so that either gets the same address. Type 0 is text of one's own choice.
     pub fn client_id(&self) -> Vec<u8> {
         let text = self.text();
@@ -66,7 +61,8 @@ pub fn network_stem(network: &str) -> String {
 }
 
 fn hash(text: &str) -> String {
-    Sha512::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let first = Sha512::digest(text).iter().take(8).fold(0, |number: u64, byte| (number << 8) | u64::from(*byte));
+    format!("{first:016x}")
 }
 
 #[cfg(test)]

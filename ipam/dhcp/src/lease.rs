@@ -129,7 +129,10 @@ pub fn success<'a>(leases: impl IntoIterator<Item = &'a Lease>) -> Success {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        Phase::{Bound, Expired, Rebinding, Renewing},
+        *,
+    };
 
     const BEGIN: Moment = Moment::from_millis(1_000_000);
 
@@ -156,7 +159,6 @@ mod tests {
     fn a_lease_has_four_phases() {
         let times = Times::new(BEGIN, Some(10), Some(20), 30);
         let phases = [0, 9, 10, 19, 20, 29, 30, 99].map(|seconds| times.phase(after(seconds)));
-        use Phase::{Bound, Expired, Rebinding, Renewing};
         assert_eq!(phases, [Bound, Bound, Renewing, Renewing, Rebinding, Rebinding, Expired, Expired]);
         let next = [0, 10, 25, 30].map(|seconds| times.next_phase(after(seconds)));
         assert_eq!(next, [Some(after(10)), Some(after(20)), Some(after(30)), None]);

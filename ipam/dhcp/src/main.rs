@@ -68,8 +68,8 @@ impl Plugin for Dhcp {
         let plan = Plan::new(&check.network.conf, &check.args)?;
         let told = check.network.required_prev_result()?;
         let key = Key::new(&check.network.name, &check.attachment);
-        let leases = client::ask(&plan.socket, Ask::Check { key }, client::BRIEF)?.into_result()?;
-        let (leased, _) = leases.ok_or_else(|| strange(&plan.socket))?;
+        let answer = client::ask(&plan.socket, Ask::Check { key }, client::BRIEF)?.into_result()?;
+        let (leased, _) = answer.ok_or_else(|| strange(&plan.socket))?;
         for ip in &leased.ips {
             if !told.ips.iter().any(|told| told.address == ip.address) {
                 let msg = format!("find address {} in prevResult: the lease has changed to it since", ip.address);
@@ -120,7 +120,7 @@ fn release_others(store: &Store, network: &str, keep: &[String]) -> Result<()> {
         if let Some(record) = &found.record {
             release::record(record, Path::new(""));
         }
-        store.remove_found(&found)
+        found.remove()
     }))
 }
 

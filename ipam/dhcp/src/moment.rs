@@ -18,6 +18,7 @@ impl Moment {
     }
 
     /// That long after boot.
+    #[cfg(test)]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }

@@ -149,8 +149,8 @@ fn check_length(what: &str, value: &str) -> Result<(), String> {
 
 /// The value of a key of `CNI_ARGS`. More tolerant than other plugins: keys are the user's, and values may contain `=`.
 fn argument<'a>(args: &'a str, wanted: &str) -> Option<&'a str> {
-    let pairs = args.split(';').filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(key, _)| *key == wanted).last().map(|(_, value)| value)
+    let mut pairs = args.split(';').filter_map(|pair| pair.split_once('='));
+    pairs.rfind(|(key, _)| *key == wanted).map(|(_, value)| value)
 }
 
 /// The defaults and what is listed, or, if an entry says so, what is listed alone.

@@ -49,7 +49,7 @@ fn lease_of(interface: &mut Interface, key: &Key, wanted: &Wanted, lease: &Lease
             // As a frame, which waits for no neighbour to be found: the interface may go the next moment.
             let way = Way { from_mac: interface.mac(), to_mac: *mac, from: ip.ip(), to: *id };
             let name = interface.link.name.clone();
-            sent(interface, |inside| v4::channel::Frames::open(inside, &name, way)?.send(&message))
+            within(interface, |inside| v4::channel::Frames::open(inside, &name, way)?.send(&message))
         }
         Server::V6 { duid } => {
             let client = client_v6(key, wanted);
@@ -57,14 +57,14 @@ fn lease_of(interface: &mut Interface, key: &Key, wanted: &Wanted, lease: &Lease
             let message = client.write(v6::message::Say::Release(&lease.ips, duid), xid, Duration::ZERO);
             let from = interface.link_local()?;
             let link = interface.link.clone();
-            sent(interface, |inside| v6::channel::Datagrams::open(inside, &link, from)?.send(&message))
+            within(interface, |inside| v6::channel::Datagrams::open(inside, &link, from)?.send(&message))
         }
     }
 }
 
-fn sent(interface: &Interface, send: impl FnOnce(&net::Inside<'_>) -> io::Result<()> + Send) -> Result<()> {
-    let sent = interface.netns.enter(send).map_err(kernel)?;
-    sent.map_err(|error| cni::Error::new(cni::Code::Kernel, format!("send from \"{}\": {error}", interface.link.name)))
+fn within(interface: &Interface, send: impl FnOnce(&net::Inside<'_>) -> io::Result<()> + Send) -> Result<()> {
+    let done = interface.netns.enter(send).map_err(kernel)?;
+    done.map_err(|error| cni::Error::new(cni::Code::Kernel, format!("send from \"{}\": {error}", interface.link.name)))
 }
 
 /// Who asks by DHCPv4.

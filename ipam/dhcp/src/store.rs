@@ -42,6 +42,11 @@ impl Found {
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
         stems.iter().any(|kept| *kept == stem)
     }
+
+    /// Takes it away.
+    pub fn remove(&self) -> Result<()> {
+        unlink(&self.path).map_err(failed("remove", &self.path))
+    }
 }
 
 impl Store {
@@ -50,11 +55,6 @@ impl Store {
         let mut dir = socket.as_os_str().to_owned();
         dir.push(".leases");
         Self { dir: dir.into() }
-    }
-
-    /// Where it is.
-    pub fn dir(&self) -> &Path {
-        &self.dir
     }
 
     /// Makes the directory and locks it for as long as the lock lives. Code 101 if a daemon has done so.
@@ -106,12 +106,7 @@ impl Store {
         Error::collect([&new, &path].map(|path| unlink(path).map_err(failed("remove", path))))
     }
 
-    /// Takes a record away that was found.
-    pub fn remove_found(&self, found: &Found) -> Result<()> {
-        unlink(&found.path).map_err(failed("remove", &found.path))
-    }
-
-    /// All records, or those of a network. Those that a crash has left half written are taken away.
+    /// All records, or those of a network.
     pub fn list(&self, network: Option<&str>) -> Result<Vec<Found>> {
         let entries = match fs::read_dir(&self.dir) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -124,7 +119,7 @@ impl Store {
         for entry in entries {
             let path = entry.map_err(failed("list", &self.dir))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.starts_with(&prefix) && name.ends_with(".json") {
+            if name.starts_with(&prefix) && path.extension() == Some("json".as_ref()) {
                 all.push(Found { record: read(&path), path });
             }
         }
@@ -134,7 +129,7 @@ impl Store {
     /// Takes away what a crash has left half written. Only the daemon writes.
     pub fn remove_leftovers(&self) {
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().ends_with(".new") {
+            if entry.path().extension() == Some("new".as_ref()) {
                 drop(unlink(&entry.path()));
             }
         }
@@ -247,10 +242,10 @@ mod tests {
             assert!(store.find(&key("net", "c1")).unwrap().record.is_none(), "{junk}");
             assert_eq!(store.list(Some("net")).unwrap().len(), 1);
         }
-        store.remove_found(&store.list(None).unwrap()[0]).unwrap();
-        fs::write(store.dir().join(".x.new"), "").unwrap();
+        store.list(None).unwrap()[0].remove().unwrap();
+        fs::write(store.dir.join(".x.new"), "").unwrap();
         store.remove_leftovers();
-        assert_eq!(fs::read_dir(store.dir()).unwrap().count(), 1, "the lock");
+        assert_eq!(fs::read_dir(store.dir).unwrap().count(), 1, "the lock");
     }
 
     fn boot_id() -> String {

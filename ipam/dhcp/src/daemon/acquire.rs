@@ -28,6 +28,7 @@ pub fn acquire(
     mut wanted: Wanted,
     wanting: BorrowedFd<'_>,
 ) -> Result<Record> {
+    log::debug!("asking for a lease for {} of container {}", key.ifname, key.container_id);
     let path = under(&daemon.prefix, netns);
     let mut interface = Interface::open(&path, &key.ifname)?;
     if let Some(v4) = &mut wanted.v4 {

@@ -94,7 +94,9 @@ fn interface(daemon: &Daemon, entry: &Entry) -> Option<Interface> {
         Err(error) => {
             log::warn!("lease of {}: {error}", named(&record));
             let later = Moment::now().plus_millis(REST);
-            record.families().iter().for_each(|family| daemon.leases.plan(entry, *family, later));
+            for family in record.families() {
+                daemon.leases.plan(entry, family, later);
+            }
             None
         }
     }
@@ -133,11 +135,11 @@ fn take(daemon: &Daemon, entry: &Entry, family: Family, interface: &mut Interfac
     let Some(record) = guard.as_mut() else { return Ok(Then::GiveBack(Box::new(new))) };
     let what = named(record);
     let Some(Binding { lease: old, withdrawn }) = record.binding_mut(family).take() else { return Ok(Then::Next) };
-    let change = if withdrawn { Change::to(&new) } else { Change::between(&old, &new) };
     for route in &mut new.routes {
         let known = old.routes.iter().find(|known| known.dst == route.dst);
         route.priority = known.and_then(|known| known.priority).or(route.priority);
     }
+    let change = if withdrawn { Change::to(&new) } else { Change::between(&old, &new) };
     let changed = if change.is_none() { Ok(()) } else { interface.change(&change) };
     if !change.is_none() {
         log::warn!("lease of {what} has changed: now it has {}", addresses(&new));

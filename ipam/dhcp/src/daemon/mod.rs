@@ -122,7 +122,9 @@ impl Daemon {
             if maintain::is_there(self, &entry) {
                 kept += 1;
                 let now = crate::moment::Moment::now();
-                families.iter().for_each(|family| self.leases.plan(&entry, *family, now));
+                for family in families {
+                    self.leases.plan(&entry, family, now);
+                }
             }
         }
         Ok(kept)

@@ -110,7 +110,9 @@ fn begin(daemon: &Daemon, key: &Key, netns: PathBuf, wanted: Wanted, stream: &Un
     match place.succeed(record) {
         Ok(entry) => {
             let families = entry.record().as_ref().map(Record::families).unwrap_or_default();
-            families.iter().for_each(|family| maintain::plan_next(daemon, &entry, *family, Moment::now()));
+            for family in families {
+                maintain::plan_next(daemon, &entry, family, Moment::now());
+            }
         }
         Err(record) => {
             undone(&record);
@@ -127,11 +129,12 @@ fn begin(daemon: &Daemon, key: &Key, netns: PathBuf, wanted: Wanted, stream: &Un
 
 /// What the attachment has, if that is of the same interface and all in use.
 fn existing(daemon: &Daemon, entry: &super::Entry, netns: &Path) -> Option<cni::Success> {
-    let is_same = |record: &Record| record.netns == netns && record.is_whole();
-    if !entry.record().as_ref().is_some_and(is_same) || !maintain::is_there(daemon, entry) {
+    if !maintain::is_there(daemon, entry) {
         return None;
     }
-    entry.record().as_ref().map(|record| lease::success(record.in_use()))
+    let record = entry.record();
+    let same = record.as_ref().filter(|record| record.netns == netns && record.is_whole());
+    same.map(|record| lease::success(record.in_use()))
 }
 
 /// Ends an attachment's leases, whether they are known or only on disk.
@@ -169,12 +172,12 @@ fn collect(daemon: &Daemon, network: &str, keep: Vec<(String, String)>) -> Resul
         .collect();
     let garbage = daemon.leases.of_network(network).into_iter().filter(|entry| !keep.contains(&entry.key));
     let mut steps: Vec<Result<()>> = garbage.map(|entry| daemon.release(&entry)).collect();
-    let stems: Vec<String> = keep.iter().map(Key::stem).collect();
-    for found in daemon.store.list(Some(network))?.iter().filter(|found| !found.is_one_of(&stems)) {
+    let kept: Vec<String> = keep.iter().map(Key::stem).collect();
+    for found in daemon.store.list(Some(network))?.iter().filter(|found| !found.is_one_of(&kept)) {
         let is_known = found.record.as_ref().is_some_and(|record| daemon.leases.get(&record.key).is_some());
         // An ADD may have come meanwhile.
         if !is_known && found.record.is_none() {
-            steps.push(daemon.store.remove_found(found));
+            steps.push(found.remove());
         }
     }
     Error::collect(steps)

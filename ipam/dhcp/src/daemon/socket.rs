@@ -1,12 +1,12 @@
 //! The socket that plugins call: made here, or handed over by systemd.
 
 use std::{
-    fs::{self, DirBuilder, File},
+    fs::{self, DirBuilder, File, Permissions},
     io::{self, ErrorKind},
     os::{
         fd::AsFd,
         unix::{
-            fs::{DirBuilderExt, FileTypeExt},
+            fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
             net::{UnixListener, UnixStream},
         },
     },
@@ -134,7 +134,12 @@ impl Listening {
 
     fn write_pid(&self) -> Result<()> {
         let Some(path) = &self.pidfile else { return Ok(()) };
-        fs::write(path, process::id().to_string()).map_err(failed("write", path))
+        let write = || {
+            fs::write(path, process::id().to_string())?;
+            // No secret, unlike what else is made here.
+            fs::set_permissions(path, Permissions::from_mode(0o644))
+        };
+        write().map_err(failed("write", path))
     }
 }
 

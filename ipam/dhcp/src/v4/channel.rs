@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    io,
+    io::{self, IoSlice},
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
 };
@@ -11,9 +11,10 @@ use net::Inside;
 use nix::{
     errno::Errno,
     ifaddrs::getifaddrs,
+    libc::{in_addr, in_pktinfo},
     sys::socket::{
-        AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind, recv, send, setsockopt,
-        socket, sockopt,
+        AddressFamily, ControlMessage, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, bind, recv,
+        send, sendmsg, setsockopt, socket, sockopt,
     },
 };
 
@@ -73,10 +74,12 @@ impl Channel for Frames {
     }
 }
 
-/// Datagrams from the address that is in use to one server, or to all of the link.
+/// Datagrams from the address that is in use to one server, or to all of the link. Refusals come by broadcast (RFC 2131, section
+/// 4.1), so the socket is not bound to that address.
 #[derive(Debug)]
 pub struct Datagrams {
     socket: UdpSocket,
+    from: Ipv4Addr,
     server: SocketAddrV4,
 }
 
@@ -88,8 +91,8 @@ impl Datagrams {
         setsockopt(&socket, sockopt::ReuseAddr, &true)?;
         setsockopt(&socket, sockopt::Broadcast, &true)?;
         setsockopt(&socket, sockopt::BindToDevice, &ifname.into())?;
-        bind(socket.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(from, CLIENT_PORT)))?;
-        Ok(Self { socket: socket.into(), server: SocketAddrV4::new(to, SERVER_PORT) })
+        bind(socket.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, CLIENT_PORT)))?;
+        Ok(Self { socket: socket.into(), from, server: SocketAddrV4::new(to, SERVER_PORT) })
     }
 }
 
@@ -99,7 +102,12 @@ impl Channel for Datagrams {
     }
 
     fn send(&self, message: &[u8]) -> io::Result<()> {
-        self.socket.send_to(message, self.server).map(drop)
+        let from = in_addr { s_addr: u32::from_ne_bytes(self.from.octets()) };
+        let about = in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: from, ipi_addr: in_addr { s_addr: 0 } };
+        let (parts, control) = ([IoSlice::new(message)], [ControlMessage::Ipv4PacketInfo(&about)]);
+        let server = SockaddrIn::from(self.server);
+        sendmsg(self.socket.as_raw_fd(), &parts, &control, MsgFlags::empty(), Some(&server))?;
+        Ok(())
     }
 
     fn receive(&self) -> io::Result<Option<Heard>> {

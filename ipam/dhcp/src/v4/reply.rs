@@ -208,7 +208,6 @@ fn network(ip: Ipv4Addr, prefix: u8) -> Option<Ipv4Network> {
 /// The length of the prefix of an address of class A, B or C.
 fn class_prefix(ip: Ipv4Addr) -> Option<u8> {
     match ip.octets() {
-        [0, ..] => None,
         [1..=127, ..] => Some(8),
         [128..=191, ..] => Some(16),
         [192..=223, ..] => Some(24),

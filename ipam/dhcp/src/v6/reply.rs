@@ -333,7 +333,7 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn junk_is_survived(junk in prop::collection::vec(any::<u8>(), 0..400), code in 0_u16..40) {
-            let all = [option(code.into(), &junk), association(OptionCode::IANA, [0, 0], &[junk.clone()]), junk];
+            let all = [option(code.into(), &junk), association(OptionCode::IANA, [0, 0], std::slice::from_ref(&junk)), junk];
             if let Some(reply) = Reply::read(&message(MessageType::Reply, XID, &all), XID, DUID) {
                 let _ = (reply.refusal(), reply.lease(Moment::from_millis(0)));
             }

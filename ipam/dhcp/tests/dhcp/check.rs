@@ -1,5 +1,7 @@
 //! CHECK and STATUS: what they find, and that they get nothing.
 
+use std::thread;
+
 use serde_json::json;
 use testkit::Attachment;
 
@@ -41,12 +43,19 @@ fn check_and_status_do_not_wait_for_a_daemon_that_hangs() {
     let (_container, attachment) = stage.bare("c1");
     let result = attachment.add().success();
     stage.sandbox.sh(&format!("kill -STOP {}", daemon.pid()));
-    let error = attachment.with_prev(&result).call("CHECK").limit(LONG).run().failure_code(11);
+    // All at once: each waits for some seconds.
+    let calls = [attachment.with_prev(&result).call("CHECK"), attachment.call("STATUS"), attachment.call("DEL")];
+    let [check, status, del] = thread::scope(|scope| {
+        let calls = calls.each_ref().map(|call| scope.spawn(|| call.clone().limit(LONG).run()));
+        calls.map(|call| call.join().unwrap())
+    });
+    let error = check.failure_code(11);
     assert!(error["msg"].as_str().unwrap().ends_with("it does not answer"), "{error}");
-    attachment.call("STATUS").limit(LONG).run().failure_code(50);
-    // DEL goes on without, and what it has removed the daemon gives up as soon as it looks.
-    attachment.call("DEL").limit(LONG).run().silent();
+    status.failure_code(50);
+    // DEL has gone on without, and what it has removed the daemon gives up as soon as it looks.
+    del.silent();
     assert!(stage.records().is_empty());
+    stage.await_given(0);
     stage.sandbox.sh(&format!("kill -CONT {}", daemon.pid()));
     attachment.with_prev(&result).check().failure_code(103);
 }

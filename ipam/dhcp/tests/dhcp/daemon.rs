@@ -1,11 +1,6 @@
 //! The daemon as a process: its socket, its flags, its end.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::Command,
-};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use serde_json::json;
 use testkit::{Attachment, Facility, Plugin, eventually, require};
@@ -27,7 +22,8 @@ fn stopped_daemon_leaves_leases_and_nothing_else() {
         let result = attachment.add().success();
         assert!(daemon.end(&stage.sandbox, signal));
         assert!(!pidfile.exists() && !stage.socket().exists());
-        assert_eq!((stage.records().len(), stage.given().len()), (1, 1));
+        assert_eq!(stage.records().len(), 1);
+        stage.await_given(1);
         assert!(!server.log().contains("DHCPRELEASE"));
         let _daemon = stage.daemon();
         attachment.with_prev(&result).check().silent();
@@ -41,12 +37,8 @@ fn stopped_daemon_does_not_let_an_add_wait() {
     let (_container, attachment) = stage.bare("c1");
     std::thread::scope(|scope| {
         let add = scope.spawn(|| attachment.add().failure_code(11));
-        let sandbox = &stage.sandbox;
-        eventually(LONG, || {
-            let second = attachment.call("ADD").under(["timeout", "-s", "KILL", "1"]).run();
-            if second.stdout.contains("under way") { Ok(()) } else { Err(second) }
-        });
-        assert!(daemon.end(sandbox, "TERM"));
+        daemon.await_log("asking for a lease for eth0 of container c1");
+        assert!(daemon.end(&stage.sandbox, "TERM"));
         add.join().unwrap();
     });
 }
@@ -81,18 +73,17 @@ fn killed_daemons_socket_is_replaced_and_a_live_ones_is_not() {
 fn files_of_the_host_may_be_elsewhere() {
     let Some(stage) = Stage::new() else { return };
     let _server = stage.dnsmasq(&[]);
+    let (_container, attachment) = stage.bare("c1");
     // As in a container where the host's root is mounted.
     let prefix = stage.file("host");
-    stage.sandbox.sh(&format!("mkdir -p {0}; mount --bind / {0}; mount --bind /run {0}/run", prefix.display()));
+    stage.sandbox.sh(&format!("mkdir -p {0}; mount --rbind / {0}", prefix.display()));
     let daemon = stage.daemon_with(&["-hostprefix", prefix.to_str().unwrap()]);
-    stage.await_log(&daemon, &format!("listening on {}", prefix.join("run").display()));
-    let (container, attachment) = stage.bare("c1");
+    daemon.await_log(&format!("listening on {}", prefix.join("run").display()));
     attachment.add().success();
     assert_eq!(stage.records().len(), 1);
     daemon.kill();
     attachment.del().silent();
-    assert!(stage.given().is_empty());
-    drop(container);
+    stage.await_given(0);
 }
 
 #[test]
@@ -123,23 +114,25 @@ fn spoilt_records_do_not_keep_it_from_starting() {
     fs::create_dir(dir.join("c.json")).unwrap();
     stage.sandbox.sh(&format!("mkfifo {}/d.json", dir.display()));
     let daemon = stage.daemon();
-    stage.await_log(&daemon, "with 1 attachments from before");
+    daemon.await_log("with 1 attachments from before");
     attachment.with_prev(&result).check().silent();
     assert!(dir.join("notes").exists() && !dir.join(".x.new").exists());
 }
 
 /// What systemd does, without systemd: a socket as descriptor 3, and who it is for in the environment.
-const HAND_OVER: &str = r#"
+const HAND_OVER: &str = r"
 import os, socket, sys
 path, sockets, program = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
-for n in range(sockets):
-    s = socket.socket(socket.AF_UNIX)
+held = [socket.socket(socket.AF_UNIX) for _ in range(sockets)]
+for n, s in enumerate(held):
     s.bind(path + str(n) * n)
     s.listen(8)
-    os.dup2(s.fileno(), 3 + n, inheritable=True)
+    s.set_inheritable(True)
+    if s.fileno() != 3 + n:
+        os.dup2(s.fileno(), 3 + n)
 os.environ.update(LISTEN_FDS=str(sockets), LISTEN_PID=str(os.getpid()))
 os.execv(program[0], program)
-"#;
+";
 
 fn activated(stage: &Stage, sockets: &str) -> Running {
     let script = stage.file("hand-over.py");

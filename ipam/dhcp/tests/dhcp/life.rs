@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use testkit::{Attachment, TestNs, eventually};
 
-use crate::stage::{LONG, Running, Stage, addresses, await_addresses, told};
+use crate::stage::{LONG, Running, Stage, addresses, await_addresses, dhcpd, told};
 
 /// dnsmasq gives two minutes, of which the first is T1, and T2 a quarter before the end.
 const T1: u64 = 61;
@@ -68,14 +68,15 @@ fn uptime() -> u64 {
 #[test]
 fn lease_is_extended_again_and_again_where_it_is_short() {
     let Some(stage) = Stage::new() else { return };
-    let server = stage.dnsmasq(&["--dhcp-option=option:T1,1s", "--dhcp-option=option:T2,60s"]);
+    let server = stage.dnsmasq(&["--dhcp-option=option:T1,3s"]);
     let _daemon = stage.daemon();
-    let (_container, attachment) = stage.bare("c1");
+    let container = stage.sandbox.netns("c1");
+    let attachment = Attachment::new(stage.network(json!({})), &container);
     attachment.add().success();
-    await_count(&server, "DHCPACK", 3);
+    await_count(&server, "DHCPACK", 2);
     attachment.del().silent();
     let acknowledged = count(&server, "DHCPACK");
-    stage.await_log(&server, "DHCPRELEASE");
+    server.await_log("DHCPRELEASE");
     assert_eq!(count(&server, "DHCPACK"), acknowledged);
 }
 
@@ -91,7 +92,7 @@ fn any_server_extends_it_where_its_own_has_gone() {
     let server = stage.dnsmasq(&[]);
     stage.age(T1);
     let daemon = stage.daemon_with(&HASTY);
-    stage.await_log(&daemon, "no server has answered");
+    daemon.await_log("no server has answered");
     daemon.kill();
     stage.age(T2 - T1);
     let _daemon = stage.daemon_with(&HASTY);
@@ -107,9 +108,9 @@ fn server_that_has_been_restarted_goes_on() {
     let (container, attachment, result) = orphan(&stage);
     let before = addresses(&container, 4);
     server.kill();
-    stage.age(T1);
+    stage.age(T2 - 4);
     let daemon = stage.daemon_with(&HASTY);
-    stage.await_log(&daemon, "no server has answered");
+    daemon.await_log("no server has answered");
     attachment.with_prev(&result).check().silent();
     // It has lost its leases.
     std::fs::remove_file(stage.file("dnsmasq.leases")).unwrap();
@@ -128,7 +129,7 @@ fn at_the_end_the_address_goes_and_comes_back_with_the_server() {
     stage.age(END);
     let daemon = stage.daemon_with(&HASTY);
     await_addresses(&container, 4, &[]);
-    stage.await_log(&daemon, "has ended: nobody has extended it");
+    daemon.await_log("has ended: nobody has extended it");
     eventually(LONG, || match container.sh("ip -br link show dev eth0") {
         text if text.contains(" DOWN ") => Ok(()),
         text => Err(text),
@@ -145,7 +146,7 @@ fn at_the_end_the_address_goes_and_comes_back_with_the_server() {
     container.ping("10.1.0.1").unwrap();
     eventually(LONG, || {
         let check = attachment.with_prev(&result).check();
-        if check.status.success() { Ok(()) } else { Err(check) }
+        if check.status.success() { Ok(()) } else { Err(check.to_string()) }
     });
 }
 
@@ -161,26 +162,43 @@ fn refused_address_is_exchanged_with_its_routes() {
     container.sh("ip route add 198.51.100.0/24 dev eth7");
     daemon.kill();
     drop(server);
-    stage.server.sh("ip addr add 10.2.0.1/24 dev eth0");
-    let server = stage.dnsmasq_with(&["--dhcp-range=10.2.0.10,10.2.0.19,255.255.255.0,2m"]);
-    stage.age(T2);
+    std::fs::remove_file(stage.file("dnsmasq.leases")).unwrap();
+    let server =
+        stage.dnsmasq_with(&["--dhcp-range=10.1.0.100,10.1.0.109,255.255.255.0,2m", "--dhcp-option=3,10.1.0.2"]);
+    stage.age(T1);
     let daemon = stage.daemon_with(&HASTY);
-    stage.await_log(&daemon, "the server refuses it: ");
-    stage.await_log(&daemon, "has changed: now it has 10.2.0.");
+    daemon.await_log("the server refuses it: ");
+    daemon.await_log("has changed: now it has 10.1.0.10");
     assert!(count(&server, "DHCPNAK") >= 1, "{}", server.log());
     let routes = container.sh("ip route show");
-    for expected in ["default via 10.2.0.1 dev eth7 metric 7", "10.2.0.0/24 dev eth7 proto kernel"] {
+    for expected in ["default via 10.1.0.2 dev eth7 metric 7", "10.1.0.0/24 dev eth7 proto kernel"] {
         assert!(routes.contains(expected), "{expected}: {routes}");
     }
-    assert!(!routes.contains("10.1.0."), "{routes}");
-    container.ping("10.2.0.1").unwrap();
+    container.ping("10.1.0.1").unwrap();
     let error = attachment.with_prev(&result).check().failure();
     assert_eq!(error["code"], 103, "{error}");
     attachment.del().silent();
-    assert!(stage.given().is_empty());
+    stage.await_given(0);
 }
 
-/// A server that gives another address when it is asked to extend one.
+#[test]
+fn network_that_has_moved_gives_another_address() {
+    let Some(stage) = Stage::new() else { return };
+    let server = stage.dnsmasq(&[]);
+    let (container, attachment, _) = orphan(&stage);
+    drop(server);
+    stage.server.sh("ip addr del 10.1.0.1/24 dev eth0; ip addr add 10.2.0.1/24 dev eth0");
+    let _server = stage.dnsmasq_with(&["--dhcp-range=10.2.0.10,10.2.0.19,255.255.255.0,2m"]);
+    stage.age(END);
+    let daemon = stage.daemon_with(&HASTY);
+    daemon.await_log("has changed: now it has 10.2.0.");
+    let routes = container.sh("ip route show");
+    assert!(routes.contains("default via 10.2.0.1 dev eth0") && !routes.contains("10.1.0."), "{routes}");
+    container.ping("10.2.0.1").unwrap();
+    attachment.del().silent();
+    stage.await_given(0);
+}
+
 #[test]
 fn changed_routes_are_changed_where_the_address_stays() {
     let Some(stage) = Stage::new() else { return };
@@ -192,7 +210,7 @@ fn changed_routes_are_changed_where_the_address_stays() {
     let _server = stage.dnsmasq(&["--dhcp-option=121,0.0.0.0/0,10.1.0.2,192.0.2.0/24,10.1.0.8"]);
     stage.age(T1);
     let daemon = stage.daemon_with(&HASTY);
-    stage.await_log(&daemon, "has changed");
+    daemon.await_log("has changed");
     let routes = container.sh("ip route show");
     for expected in ["default via 10.1.0.2 dev eth0", "192.0.2.0/24 via 10.1.0.8", "198.51.100.0/24 dev eth0"] {
         assert!(routes.contains(expected), "{expected}: {routes}");
@@ -229,7 +247,7 @@ fn interface_that_has_gone_is_not_looked_after() {
         };
         stage.age(T1);
         let daemon = stage.daemon_with(&HASTY);
-        stage.await_log(&daemon, "the interface has gone");
+        daemon.await_log("the interface has gone");
         assert!(stage.records().is_empty(), "{how}");
         assert_eq!(count(&server, "DHCPREQUEST"), asked, "{how}: {}", server.log());
         attachment.del().silent();
@@ -245,13 +263,18 @@ fn interface_with_another_hardware_address_is_still_the_same() {
     container.sh("ip link set eth0 address 02:00:00:00:00:77");
     let before = addresses(&container, 4);
     stage.age(T1);
-    let daemon = stage.daemon_with(&HASTY);
+    let _daemon = stage.daemon_with(&HASTY);
     await_count(&server, "DHCPACK", 2);
-    assert!(server.log().contains("DHCPREQUEST(eth0) 10.1.0.") && server.log().contains("02:00:00:00:00:77"), "{}", server.log());
+    let attachment = attachment.with_key("type", "dhcp".into());
+    assert!(
+        server.log().contains("DHCPREQUEST(eth0) 10.1.0.") && server.log().contains("02:00:00:00:00:77"),
+        "{}",
+        server.log()
+    );
     assert_eq!(addresses(&container, 4), before);
     attachment.with_prev(&result).check().silent();
     attachment.with_prev(&result).del().silent();
-    assert!(stage.given().is_empty(), "{}", daemon.log());
+    stage.await_given(0);
 }
 
 #[test]
@@ -268,7 +291,7 @@ fn add_after_the_end_of_a_lease_gets_another() {
     server.kill();
     stage.age(END);
     let daemon = stage.daemon_with(&["-timeout", "200ms", "-resendmax", "1h", "-resendtimeout", "5s"]);
-    stage.await_log(&daemon, "has ended");
+    daemon.await_log("has ended");
     eventually(LONG, || match container.sh("ip -br link show dev eth0") {
         text if text.contains(" DOWN ") => Ok(()),
         text => Err(text),
@@ -276,4 +299,29 @@ fn add_after_the_end_of_a_lease_gets_another() {
     let _server = stage.dnsmasq(&[]);
     let result = attachment.add().success();
     assert_eq!((told(&result).len(), stage.records().len()), (1, 1));
+}
+
+/// All of a life in real time: leases of four seconds.
+#[test]
+fn short_lease_is_extended_ends_and_comes_back() {
+    let Some(program) = dhcpd() else { return };
+    let Some(stage) = Stage::new() else { return };
+    let conf = "authoritative; default-lease-time 4; max-lease-time 4; ddns-update-style none;
+        subnet 10.1.0.0 netmask 255.255.255.0 { range 10.1.0.10 10.1.0.19; option routers 10.1.0.1; }";
+    let server = stage.isc(program, "-4", conf);
+    let daemon = stage.daemon_with(&HASTY);
+    let container = stage.sandbox.netns("c1");
+    let attachment = Attachment::new(stage.network(json!({})), &container);
+    let result = attachment.add().success();
+    let before = (addresses(&container, 4), container.sh("ip route show"));
+    await_count(&server, "DHCPACK on 10.1.0.", 3);
+    assert_eq!(count(&server, "DHCPDISCOVER"), 1, "{}", server.log());
+    assert_eq!((addresses(&container, 4), container.sh("ip route show")), before);
+    server.kill();
+    await_addresses(&container, 4, &[]);
+    daemon.await_log("has ended: nobody has extended it");
+    let _server = stage.isc(program, "-4", conf);
+    await_addresses(&container, 4, &[&before.0[0]]);
+    attachment.with_prev(&result).del().silent();
+    assert!(stage.records().is_empty());
 }

@@ -54,7 +54,8 @@ fn the_references_plugin_is_told_by_our_daemon() {
     let (_container, attachment) = stage.bare("c1");
     let theirs = attachment.bin_dir("/usr/lib/cni").with_key("cniVersion", "1.0.0".into());
     let error = theirs.add().failure();
-    let expected = "unexpected HTTP response: 400 this is the daemon of Mooring's dhcp, exchange plugin and daemon together";
+    let expected =
+        "unexpected HTTP response: 400 this is the daemon of Mooring's dhcp, exchange plugin and daemon together";
     assert!(error["msg"].as_str().unwrap().contains(expected), "{error}");
 }
 

@@ -37,6 +37,12 @@ impl Running {
         fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Demands that it says something before long.
+    #[track_caller]
+    pub fn await_log(&self, text: &str) {
+        eventually(LONG, || if self.log().contains(text) { Ok(()) } else { Err(self.log()) });
+    }
+
     /// `kill -9`.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -107,7 +113,7 @@ impl Stage {
         let log = self.file("dnsmasq.log");
         fs::write(&log, "").unwrap();
         let server = self.server.run(|| Running::start(command, &log));
-        eventually(LONG, || if server.log().contains("started") { Ok(()) } else { Err(server.log()) });
+        server.await_log("started");
         server
     }
 
@@ -134,6 +140,7 @@ impl Stage {
     pub fn start_daemon(&self, flags: &[&str]) -> Running {
         let mut command = Command::new(Plugin::bin_dir().join("dhcp"));
         command.arg("daemon").args(flags).args(["-socketpath", &self.socket().display().to_string()]);
+        command.env("MOORING_LOG", "debug");
         Running::start(command, &self.file("daemon.log"))
     }
 
@@ -158,6 +165,15 @@ impl Stage {
         conf
     }
 
+    /// Demands that dnsmasq has that many leases before long.
+    #[track_caller]
+    pub fn await_given(&self, n: usize) {
+        eventually(LONG, || match self.given() {
+            given if given.len() == n => Ok(()),
+            given => Err(given),
+        });
+    }
+
     /// The leases in dnsmasq's file: address and what the client is called.
     pub fn given(&self) -> Vec<String> {
         let text = fs::read_to_string(self.file("dnsmasq.leases")).unwrap_or_default();
@@ -170,7 +186,9 @@ impl Stage {
 pub fn addresses(container: &TestNs, family: u8) -> Vec<String> {
     let links = container.json(&format!("ip -j -{family} addr show dev eth0 scope global"));
     let info = links[0]["addr_info"].as_array().cloned().unwrap_or_default();
-    info.iter().map(|ip| format!("{}/{}", ip["local"].as_str().unwrap(), ip["prefixlen"])).collect()
+    // Those of another scope are empty objects.
+    let info = info.iter().filter(|ip| !ip["local"].is_null());
+    info.map(|ip| format!("{}/{}", ip["local"].as_str().unwrap(), ip["prefixlen"])).collect()
 }
 
 /// The addresses that a result tells.
@@ -202,12 +220,6 @@ impl Stage {
         }
         fs::write(path, record.to_string()).unwrap();
     }
-
-    /// Demands that the log of a process says something before long.
-    #[track_caller]
-    pub fn await_log(&self, running: &Running, text: &str) {
-        eventually(LONG, || if running.log().contains(text) { Ok(()) } else { Err(running.log()) });
-    }
 }
 
 /// Demands of a container's addresses that they become these before long.
@@ -217,4 +229,44 @@ pub fn await_addresses(container: &TestNs, family: u8, wanted: &[&str]) {
         let present = addresses(container, family);
         if present == wanted { Ok(()) } else { Err(present) }
     });
+}
+
+/// Where `scripts/test` unpacks the package isc-dhcp-server. Installed it would be a service of the machine.
+const DHCPD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/test-tools/isc-dhcp-server/usr/sbin/dhcpd");
+
+/// ISC's server, which delegates prefixes and gives leases of seconds; none, with a line that says so, where it is not.
+pub fn dhcpd() -> Option<&'static str> {
+    ["dhcpd", DHCPD]
+        .into_iter()
+        .find(|program| {
+            Path::new(program).exists() || {
+                let found =
+                    Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
+                found.is_ok_and(|status| status.success())
+            }
+        })
+        .or_else(|| require(Facility::Program(DHCPD)).then_some(DHCPD))
+}
+
+impl Stage {
+    /// ISC's server for a family, `-4` or `-6`, with this configuration.
+    pub fn isc(&self, program: &str, family: &str, conf: &str) -> Running {
+        let file = |end: &str| self.file(&format!("isc{family}.{end}"));
+        fs::write(file("conf"), conf).unwrap();
+        if !file("leases").exists() {
+            fs::write(file("leases"), "").unwrap();
+        }
+        let mut command = Command::new(program);
+        command
+            .args([family, "-f", "-d", "--no-pid", "-cf"])
+            .arg(file("conf"))
+            .arg("-lf")
+            .arg(file("leases"))
+            .arg("eth0");
+        let log = file("log");
+        fs::write(&log, "").unwrap();
+        let server = self.server.run(|| Running::start(command, &log));
+        server.await_log("Server starting service");
+        server
+    }
 }

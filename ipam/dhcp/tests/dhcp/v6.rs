@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::Attachment;
 
-use crate::stage::{Stage, addresses, await_addresses, told};
+use crate::stage::{Stage, addresses, await_addresses, dhcpd, told};
 
 const RANGE: &str = "--dhcp-range=2001:db8::10,2001:db8::1f,64,2m";
 
@@ -14,8 +14,12 @@ fn v6() -> Value {
 #[test]
 fn both_families_come_from_their_servers_and_go_with_the_container() {
     let Some(stage) = Stage::new() else { return };
-    let server = stage.dnsmasq(&[RANGE, "--dhcp-option=option6:dns-server,[2001:db8::53]",
-        "--dhcp-option=option:dns-server,10.1.0.53", "--dhcp-option=option6:domain-search,example.com"]);
+    let server = stage.dnsmasq(&[
+        RANGE,
+        "--dhcp-option=option6:dns-server,[2001:db8::53]",
+        "--dhcp-option=option:dns-server,10.1.0.53",
+        "--dhcp-option=option6:domain-search,example.com",
+    ]);
     let _daemon = stage.daemon();
     let container = stage.sandbox.netns("c1");
     let attachment = Attachment::new(stage.network(json!({ "families": ["ipv4", "ipv6"] })), &container);
@@ -27,8 +31,9 @@ fn both_families_come_from_their_servers_and_go_with_the_container() {
     assert_eq!(result["dns"]["search"], json!(["example.com"]));
     attachment.with_prev(&result).check().silent();
     attachment.with_prev(&result).del().silent();
-    stage.await_log(&server, "DHCPRELEASE(eth0) 00:04:");
-    assert!(stage.records().is_empty() && stage.given().is_empty(), "{:?}", stage.given());
+    server.await_log("DHCPRELEASE(eth0) 00:04:");
+    assert!(stage.records().is_empty());
+    stage.await_given(0);
 }
 
 #[test]
@@ -42,14 +47,14 @@ fn lease_is_renewed_by_a_restarted_daemon() {
     daemon.kill();
     stage.age(61);
     let daemon = stage.daemon();
-    stage.await_log(&server, "DHCPRENEW(eth0)");
+    server.await_log("DHCPRENEW(eth0)");
     assert_eq!(addresses(&container, 6), told(&result));
     attachment.with_prev(&result).check().silent();
     daemon.kill();
     // T2: any server may answer.
     stage.age(110);
     let _daemon = stage.daemon();
-    stage.await_log(&server, "DHCPREBIND(eth0)");
+    server.await_log("DHCPREBIND(eth0)");
     assert_eq!(addresses(&container, 6), told(&result));
 }
 
@@ -81,10 +86,35 @@ fn address_goes_at_the_end_and_comes_back() {
 fn without_ipv6_servers_add_gives_the_other_address_back() {
     let Some(stage) = Stage::new() else { return };
     let _server = stage.dnsmasq(&[]);
-    let _daemon = stage.daemon_with(&["-resendtimeout", "3s"]);
+    let _daemon = stage.daemon_with(&["-resendtimeout", "1500ms"]);
     let container = stage.sandbox.netns("c1");
     let attachment = Attachment::new(stage.network(json!({ "families": ["ipv4", "ipv6"] })), &container);
     let error = attachment.add().failure_code(11);
     assert!(error["msg"].as_str().unwrap().starts_with("get a lease for \"eth0\" by DHCPv6: no server"), "{error}");
-    assert!(stage.given().is_empty() && stage.records().is_empty());
+    assert!(stage.records().is_empty());
+    stage.await_given(0);
+}
+
+#[test]
+fn prefix_is_delegated_and_its_first_address_is_the_containers() {
+    let Some(program) = dhcpd() else { return };
+    let Some(stage) = Stage::new() else { return };
+    let conf = "default-lease-time 4; preferred-lifetime 4;
+        subnet6 2001:db8::/64 { range6 2001:db8::10 2001:db8::1f; prefix6 2001:db8:0:100:: 2001:db8:0:1f00:: /56; }";
+    let server = stage.isc(program, "-6", conf);
+    let _daemon = stage.daemon();
+    let container = stage.sandbox.netns("c1");
+    let ipam = json!({ "families": ["ipv6"], "prefixDelegation": 56 });
+    let attachment = Attachment::new(stage.network(ipam), &container);
+    let result = attachment.add().success();
+    let told = told(&result);
+    assert!(told[0].starts_with("2001:db8::1") && told[0].ends_with("/128"), "{told:?}");
+    assert!(told[1].starts_with("2001:db8:0:") && told[1].ends_with("00::1/56"), "{told:?}");
+    let mut inside = addresses(&container, 6);
+    inside.sort();
+    assert_eq!(inside.len(), 2, "{inside:?}");
+    server.await_log("Renew message from fe80::");
+    attachment.with_prev(&result).check().silent();
+    attachment.del().silent();
+    server.await_log("Release message from fe80::");
 }

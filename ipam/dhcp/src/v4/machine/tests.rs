@@ -133,8 +133,12 @@ fn what_answers_something_else_is_passed_over() {
         assert_eq!(machine.hear(now, &plain(early, &discover)), None);
     }
     let nameless = answer(MessageType::Offer, &discover, |m| drop(m.opts_mut().remove(OptionCode::ServerIdentifier)));
-    let empty = answer(MessageType::Offer, &discover, |m| drop(m.set_yiaddr(Ipv4Addr::UNSPECIFIED)));
-    let others = answer(MessageType::Offer, &discover, |m| drop(m.set_xid(1)));
+    let empty = answer(MessageType::Offer, &discover, |m| {
+        m.set_yiaddr(Ipv4Addr::UNSPECIFIED);
+    });
+    let others = answer(MessageType::Offer, &discover, |m| {
+        m.set_xid(1);
+    });
     for odd in [nameless, empty, others] {
         machine.hear(now, &odd);
         assert!(matches!(machine.next(now), Next::Wait(_)));
