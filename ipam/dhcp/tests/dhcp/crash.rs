@@ -31,7 +31,7 @@ fn plugin_killed_anywhere_leaves_nothing_behind_its_del() {
     };
     let add = kills.sweep(|| attachment.call("ADD"), || (), clean);
     let del = kills.sweep(|| attachment.call("DEL"), || drop(attachment.add().success()), clean);
-    assert!(add.kills > 10 && del.kills > 10, "{add:?} {del:?}");
+    assert!(add.kills > 5 && del.kills > 5, "{add:?} {del:?}");
 }
 
 #[test]
