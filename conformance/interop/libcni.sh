@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Go's libcni runs a chain of five plugins for two containers; both families.
+# Go's libcni runs a chain of plugins for two containers; both families.
 
 with_libcni() {
-    local plugins=/run/plugins name theirs=()
+    local plugins=/run/plugins name theirs=() chain
     case $row in
         *portmap*) theirs=(portmap) ;;
         *tuning*) theirs=(tuning) ;;
@@ -10,8 +10,13 @@ with_libcni() {
         *firewall*) theirs=(firewall) ;;
         *host-local*) theirs=(host-local) ;;
     esac
+    case $row in
+        *ptp*) chain=(ptp host-local portmap firewall tuning bandwidth sbr) ;;
+        *macvlan*) chain=(macvlan host-local tuning sbr) ;;
+        *) chain=(bridge host-local portmap firewall tuning) ;;
+    esac
     mkdir $plugins
-    for name in bridge portmap firewall tuning host-local; do
+    for name in "${chain[@]}"; do
         # What is in place, which may change.
         if [[ " ${theirs[*]} " = *" $name "* ]]; then ln -s /run/reference/$name $plugins; else ln -s /opt/cni/bin/$name $plugins; fi
     done
@@ -20,7 +25,7 @@ with_libcni() {
     cell attach libcni_attach
     check_is_sane && cell check libcni_check
     cell out fetch_in web 203.0.113.2 80
-    cell port libcni_port
+    ! has_portmap || cell port libcni_port
     cell peers libcni_peers
     cell ip libcni_ip
     cell mac libcni_mac
@@ -30,24 +35,44 @@ with_libcni() {
     ip netns del client
 }
 
+has_portmap() { [ -e /run/plugins/portmap ]; }
+
 chain_conflist() {
-    local masquerade= backend=
-    if [[ $row = *downgraded ]]; then masquerade='"ipMasqBackend": "iptables",' backend='"backend": "iptables",'; fi
     cat >/etc/cni/net.d/chain.conflist <<CONFLIST
-{
-    "cniVersion": "1.0.0",
-    "name": "chain",
-    "plugins": [
-        {
-            "type": "bridge", "bridge": "chain0", "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true, $masquerade
-            "ipam": { "type": "host-local", "ranges": [[{ "subnet": "10.80.0.0/24" }], [{ "subnet": "fd00:80::/64" }]] }
-        },
-        { "type": "portmap", $backend "capabilities": { "portMappings": true } },
-        { "type": "firewall", $backend "ingressPolicy": "same-bridge" },
-        { "type": "tuning", "capabilities": { "mac": true }, "mtu": 1400, "sysctl": { "net.ipv4.conf.all.log_martians": "1" } }
-    ]
-}
+{ "cniVersion": "1.0.0", "name": "chain", "plugins": [ $(chain_plugins | paste -sd , -) ] }
 CONFLIST
+}
+
+# The chain of the row, a plugin a line.
+chain_plugins() {
+    local masquerade= backend= ranges='[[{ "subnet": "10.80.0.0/24" }], [{ "subnet": "fd00:80::/64" }]]'
+    local routes='[{ "dst": "0.0.0.0/0" }, { "dst": "::/0" }]'
+    if [[ $row = *downgraded ]]; then masquerade='"ipMasqBackend": "iptables",' backend='"backend": "iptables",'; fi
+    local tuning='{ "type": "tuning", "capabilities": { "mac": true }, "mtu": 1400, "sysctl": { "net.ipv4.conf.all.log_martians": "1" } }'
+    local portmap='{ "type": "portmap", '$backend' "capabilities": { "portMappings": true } }'
+    local firewall='{ "type": "firewall", '$backend
+    case $row in
+        *ptp*)
+            echo '{ "type": "ptp", "ipMasq": true, '"$masquerade"' "ipam": { "type": "host-local", "ranges": '"$ranges"', "routes": '"$routes"' } }'
+            echo "$portmap"
+            echo "$firewall"' "capabilities": {} }'
+            echo "$tuning"
+            echo '{ "type": "bandwidth", "ingressRate": 1000000000, "ingressBurst": 80000000, "egressRate": 1000000000, "egressBurst": 80000000 }'
+            echo '{ "type": "sbr" }'
+            ;;
+        *macvlan*)
+            # The host outside is the containers' gateway: it is on the same link.
+            echo '{ "type": "macvlan", "master": "uplink0", "ipam": { "type": "host-local", "ranges": '"$ranges"', "routes": '"$routes"' } }'
+            echo "$tuning"
+            echo '{ "type": "sbr" }'
+            ;;
+        *)
+            echo '{ "type": "bridge", "bridge": "chain0", "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true, '"$masquerade"' "ipam": { "type": "host-local", "ranges": '"$ranges"' } }'
+            echo "$portmap"
+            echo "$firewall"' "ingressPolicy": "same-bridge" }'
+            echo "$tuning"
+            ;;
+    esac
 }
 
 # attachment COMMAND CONTAINER: what a runtime gives with an attachment, it gives with each of its calls.
@@ -71,6 +96,10 @@ attachment() {
 check_is_sane() { [[ $row != *portmap* && $row != *downgraded ]]; }
 
 libcni_attach() {
+    if [[ $row = *macvlan* ]]; then
+        ip -n outside addr add 10.80.0.1/24 dev eth0
+        ip -n outside addr add fd00:80::1/64 dev eth0 nodad
+    fi
     ip netns add web
     ip netns add client
     ip -n web link set lo up
@@ -106,10 +135,12 @@ libcni_mac() { ip -n client link show eth0 | grep 'link/ether 02:00:00:00:00:77'
 
 libcni_restart() {
     attachment del web
-    fetch_in_vain 203.0.113.1 8080
+    if has_portmap; then fetch_in_vain 203.0.113.1 8080; fi
     attachment add web
-    fetch 203.0.113.1 8080
-    fetch_in outside 203.0.113.1 8080
+    if has_portmap; then
+        fetch 203.0.113.1 8080
+        fetch_in outside 203.0.113.1 8080
+    fi
     ! check_is_sane || attachment check web
 }
 

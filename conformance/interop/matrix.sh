@@ -16,7 +16,8 @@ columns=(attach check out port peers ip mac second restart detach left)
 # "Theirs" are the reference's plugins, the others of the chain are ours. "Upgraded": theirs attach, then ours are put in place.
 # "Downgraded": the other way round, with backends that theirs has as well.
 rows=("libcni" "libcni, portmap theirs" "libcni, firewall theirs" "libcni, tuning theirs" "libcni, bridge+firewall theirs"
-    "libcni, host-local theirs" "libcni, upgraded" "libcni, downgraded" "podman" "podman, upgraded"
+    "libcni, host-local theirs" "libcni, upgraded" "libcni, downgraded" "libcni, ptp" "libcni, ptp, upgraded"
+    "libcni, ptp, downgraded" "libcni, macvlan" "libcni, macvlan, upgraded" "libcni, macvlan, downgraded" "podman" "podman, upgraded"
     "containerd, 0.4.0" "containerd, 1.0.0" "containerd, 1.0.0, upgraded")
 
 # Only those that match INTEROP_ROWS.

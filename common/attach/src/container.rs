@@ -1,15 +1,16 @@
 //! The interface inside the container: settings, addresses, routes, and telling the neighbours.
 
-use std::{
-    net::IpAddr,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, net::IpAddr};
 
-use cni::{Code, Error, IpConfig, Result, Route};
+use cni::{IpConfig, Result, Route};
+use ipnetwork::IpNetwork;
 use net::{Address, Inside, Link, LinkChange, Netns, Rtnl, sysctl};
 
-use crate::{kernel, ready, veth::existing};
+use crate::{
+    kernel, ready,
+    routes::{self, IPV6_METRIC},
+    veth::existing,
+};
 
 /// How the interface is to be.
 #[derive(Debug)]
@@ -24,15 +25,21 @@ pub struct Wanted<'a> {
     pub up: bool,
 }
 
+/// Where the neighbours in the interface's subnets are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subnets {
+    /// On the link: the kernel's own routes lead there.
+    OnLink,
+    /// Behind their gateways, which alone are on the link.
+    BehindGateways,
+}
+
 /// The interface of an attachment, reached through a socket of the container's.
 #[derive(Debug)]
 pub struct Interface {
     rtnl: Rtnl,
     link: Link,
 }
-
-/// Longest wait for duplicate address detection; it takes about a second per probe (RFC 4862, section 5.4).
-const DAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Interface {
     /// Opens the interface `ifname` of `netns` and settles what has to be settled before it is up.
@@ -53,22 +60,31 @@ impl Interface {
 
     /// Gives it addresses, brings it up, gives it routes. Returns the routes as they are, with their metrics.
     pub fn configure(&mut self, wanted: &Wanted<'_>) -> Result<Vec<Route>> {
+        self.configure_with(wanted, Subnets::OnLink)
+    }
+
+    /// The same where its subnets may be elsewhere.
+    pub fn configure_with(&mut self, wanted: &Wanted<'_>, subnets: Subnets) -> Result<Vec<Route>> {
+        let no_prefix_route = subnets == Subnets::BehindGateways;
         for ip in wanted.ips {
             let no_dad = ip.address.is_ipv6() && !wanted.detect_duplicates;
-            let address = Address { no_dad, ..Address::new(ip.address) };
+            let address = Address { no_dad, no_prefix_route, ..Address::new(ip.address) };
             self.rtnl.add_address(&self.link, &address).map_err(kernel)?;
         }
         if wanted.up {
             self.rtnl.set_link(&self.link, &LinkChange { up: Some(true), ..LinkChange::default() }).map_err(kernel)?;
         }
         if wanted.detect_duplicates && wanted.ips.iter().any(|ip| ip.address.is_ipv6()) {
-            self.await_dad()?;
+            ready::await_dad(&mut self.rtnl, &self.link)?;
         }
         if wanted.up {
             wanted.ips.iter().try_for_each(|ip| ready::await_local(&mut self.rtnl, ip.address.ip()))?;
             if wanted.ips.iter().any(|ip| ip.address.is_ipv6()) {
                 ready::await_groups(&mut self.rtnl, &self.link)?;
             }
+        }
+        if no_prefix_route {
+            self.add_gateways(wanted.ips)?;
         }
         wanted.routes.iter().map(|route| self.add_route(route, wanted.ips)).collect()
     }
@@ -78,56 +94,47 @@ impl Interface {
     /// It does that by itself when an interface comes up, which here is before the bridge forwards: nobody would hear it.
     /// Setting the hardware address, to what it is, makes it do so again (`NETDEV_CHANGEADDR` in `inetdev_event` and
     /// `ndisc_netdev_event`), because `arp_notify` and `ndisc_notify` are set.
+    ///
+    /// That of an ipvlan link is its parent's and cannot be set. But what it sends leaves by the parent from the moment that it is
+    /// up, and has been heard.
     pub fn announce(&mut self) -> Result<()> {
+        if self.link.is_kind("ipvlan") {
+            return Ok(());
+        }
         let same = LinkChange { mac: self.link.mac, ..LinkChange::default() };
         self.rtnl.set_link(&self.link, &same).map_err(kernel)
     }
 
-    fn await_dad(&mut self) -> Result<()> {
-        let deadline = Instant::now() + DAD_TIMEOUT;
-        loop {
-            let addresses = self.rtnl.addresses(&self.link).map_err(kernel)?;
-            let refuse = |address: &Address, why: &str| {
-                let msg = format!("use address {} on \"{}\": {why}", address.ip, self.link.name);
-                Err(Error::new(Code::InUse, msg))
-            };
-            if let Some(taken) = addresses.iter().find(|address| address.dad_failed) {
-                return refuse(taken, "duplicate address detection found another owner");
-            }
-            let Some(tentative) = addresses.iter().find(|address| address.tentative && !address.is_link_local_v6())
-            else {
-                return Ok(());
-            };
-            if Instant::now() > deadline {
-                return refuse(tentative, "duplicate address detection did not finish in 5 seconds");
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+    /// Adds a route. One without a priority starts with the metric of [`metric_of`], so that two networks never share a
+    /// destination by accident.
+    fn add_route(&mut self, route: &Route, ips: &[IpConfig]) -> Result<Route> {
+        let metric = routes::add(&mut self.rtnl, &to_kernel(route, ips, &self.link))?;
+        Ok(Route { priority: metric.filter(|metric| *metric > 0), ..route.clone() })
     }
 
-    /// Adds a route. One without a priority starts with the metric of [`metric_of`]; where that is taken by a route to
-    /// the same destination it gets the next free one, so that two networks never share a destination by accident.
-    fn add_route(&mut self, route: &Route, ips: &[IpConfig]) -> Result<Route> {
-        let wanted = to_kernel(route, ips, &self.link);
-        let mut metric = wanted.metric;
-        loop {
-            match self.rtnl.add_route(&net::Route { metric, ..wanted.clone() }) {
-                Ok(()) => return Ok(Route { priority: metric.filter(|m| *m > 0), ..route.clone() }),
-                Err(error) if error.is_exists() => {
-                    let floor = if wanted.dst.is_ipv6() { IPV6_METRIC } else { 0 };
-                    metric = metric.unwrap_or(floor).checked_add(1);
-                    if metric.is_none() {
-                        return Err(kernel(error));
-                    }
-                }
-                Err(error) => return Err(kernel(error)),
+    /// Adds the routes to the gateways, and to the subnets that are behind them.
+    fn add_gateways(&mut self, ips: &[IpConfig]) -> Result<()> {
+        let gateways = ips.iter().filter_map(|ip| Some((ip.address, ip.gateway?)));
+        let to_gateway = |(address, gw): (IpNetwork, IpAddr)| (gw.into(), None, address.ip());
+        let to_subnet = |(address, gw): (IpNetwork, IpAddr)| (address, Some(gw), address.ip());
+        let subnets = gateways.clone().filter(|(address, _)| !is_single(address));
+        let mut seen = BTreeSet::new();
+        for (dst, gw, src) in gateways.map(to_gateway).chain(subnets.map(to_subnet)) {
+            // Several addresses may have them in common.
+            if seen.insert((dst.network(), dst.prefix(), gw)) {
+                let metric = metric_of(&self.link.name, &dst);
+                let route = net::Route { metric, src: Some(src), ..net::Route::new(dst, gw, self.link.index) };
+                routes::add(&mut self.rtnl, &route)?;
             }
         }
+        Ok(())
     }
 }
 
-/// The metric that the kernel gives an IPv6 route without one (`IP6_RT_PRIO_USER`, `include/net/ip6_fib.h`).
-const IPV6_METRIC: u32 = 1024;
+/// Whether an address has no subnet beside it.
+fn is_single(address: &IpNetwork) -> bool {
+    address.prefix() == if address.is_ipv4() { 32 } else { 128 }
+}
 
 /// `RT_SCOPE_LINK`: the destination itself is on the link (rtnetlink(7)).
 const SCOPE_LINK: u8 = 253;
@@ -140,7 +147,7 @@ fn to_kernel(route: &Route, ips: &[IpConfig], link: &Link) -> net::Route {
     let gateway = || ips.iter().filter_map(|ip| ip.gateway).find(of_family).filter(|_| !on_link);
     let base = net::Route::new(route.dst, route.gw.or_else(gateway), link.index);
     net::Route {
-        metric: route.priority.filter(|priority| *priority > 0).or_else(|| metric_of(&link.name, route)),
+        metric: route.priority.filter(|priority| *priority > 0).or_else(|| metric_of(&link.name, &route.dst)),
         table: route.table.unwrap_or(base.table),
         scope: route.scope,
         mtu: route.mtu.filter(|mtu| *mtu > 0),
@@ -153,10 +160,10 @@ fn to_kernel(route: &Route, ips: &[IpConfig], link: &Link) -> net::Route {
 ///
 /// `eth0` has the kernel's default, `eth1` one more, and so on: of two default routes that of the lower interface is used,
 /// in whatever order the interfaces were attached (containerd attaches several at the same time).
-fn metric_of(ifname: &str, route: &Route) -> Option<u32> {
+fn metric_of(ifname: &str, dst: &IpNetwork) -> Option<u32> {
     let digits = ifname.trim_start_matches(|c: char| !c.is_ascii_digit());
     let number = digits.parse::<u32>().ok().filter(|number| (1..=9999).contains(number))?;
-    Some(number + if route.dst.is_ipv6() { IPV6_METRIC } else { 0 })
+    Some(number + if dst.is_ipv6() { IPV6_METRIC } else { 0 })
 }
 
 /// Sysctls of the interface; those that only refine its behaviour may be missing or read-only.
@@ -205,13 +212,9 @@ fn enable_ipv6(inside: &Inside<'_>, link: &str) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn route(dst: &str) -> Route {
-        Route::to(dst.parse().unwrap())
-    }
-
     #[test]
     fn metric_follows_the_number_of_the_interface() {
-        let metric = |ifname, dst| metric_of(ifname, &route(dst));
+        let metric = |ifname, dst: &str| metric_of(ifname, &dst.parse().unwrap());
         assert_eq!(metric("eth0", "0.0.0.0/0"), None);
         assert_eq!(metric("lo", "0.0.0.0/0"), None);
         assert_eq!(metric("eth1", "0.0.0.0/0"), Some(1));

@@ -21,3 +21,17 @@ pub fn enable_forwarding<'a>(addresses: impl IntoIterator<Item = &'a IpNetwork>)
     }
     Ok(())
 }
+
+/// Settles, before it is up, how a new interface of the host that containers are behind does IPv6.
+///
+/// Containers must not become the host's router. And the host can solicit neighbours for what it forwards to containers
+/// only from a link-local address that has been probed for duplicates (`ndisc_send_ns`, `net/ipv6/ndisc.c`): a second or
+/// two in which new containers are out of reach. Nobody else can have that address, which follows from a random one.
+pub fn prepare_ipv6(link: &str) {
+    for setting in ["accept_ra", "accept_dad"] {
+        // Missing where the kernel has no IPv6.
+        if let Err(error) = sysctl::set(&here(), &format!("net/ipv6/conf/{link}/{setting}"), "0") {
+            log::info!("{error}");
+        }
+    }
+}

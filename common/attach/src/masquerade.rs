@@ -42,6 +42,16 @@ pub fn release_garbage() -> Result<()> {
     open_for_removal()?.map_or(Ok(()), |mut nft| homes().release_garbage(&mut nft))
 }
 
+/// Matches what goes to a single address, IPv4 or IPv6.
+pub(crate) fn beyond_groups() -> [Expr; 2] {
+    [ip::daddr().not_within(GROUPS_V4.0, GROUPS_V4.1), ip6::daddr().not_within(GROUPS_V6.0, GROUPS_V6.1)]
+}
+
+/// After filters, where sources are translated.
+pub(crate) fn postrouting() -> Base {
+    Base { kind: ChainType::Nat, hook: Hook::Postrouting, priority: priority::SRCNAT, policy: Policy::Accept }
+}
+
 fn homes() -> HomeSets {
     let v4 = FamilySets::new("masquerade", "4", KeyType::Ipv4Addr, true);
     let v6 = FamilySets::new("masquerade", "6", KeyType::Ipv6Addr, true);
@@ -49,18 +59,15 @@ fn homes() -> HomeSets {
         Rule::new([ip::saddr().dot(meta::oifname()).in_set(&v4.links), expr::return_()]),
         Rule::new([ip6::saddr().dot(meta::oifname()).in_set(&v6.links), expr::return_()]),
     ];
-    let from_home = |subnet: Expr, no_group: Expr| Rule::new([subnet, no_group, expr::masquerade()]);
-    let (to_v4, to_v6) =
-        (ip::daddr().not_within(GROUPS_V4.0, GROUPS_V4.1), ip6::daddr().not_within(GROUPS_V6.0, GROUPS_V6.1));
+    let from_home = |subnet: Expr, beyond: Expr| Rule::new([subnet, beyond, expr::masquerade()]);
+    let [to_v4, to_v6] = beyond_groups();
     rules.extend(v4.subnets.as_ref().map(|subnets| from_home(ip::saddr().in_set(subnets), to_v4)));
     rules.extend(v6.subnets.as_ref().map(|subnets| from_home(ip6::saddr().in_set(subnets), to_v6)));
-    let hook =
-        Base { kind: ChainType::Nat, hook: Hook::Postrouting, priority: priority::SRCNAT, policy: Policy::Accept };
     let section = Section {
         table: Table::new(Family::Inet, TABLE),
         sets: v4.sets().chain(v6.sets()).collect(),
         // Not `masquerade`: nft would not read that back, it is a word of its language.
-        chains: vec![(Chain::base("masquerading", hook), rules)],
+        chains: vec![(Chain::base("masquerading", postrouting()), rules)],
     };
     HomeSets { section, v4, v6, needed_by: veth::is_anybodys }
 }

@@ -1,6 +1,6 @@
 //! Whose something is: the tag on everything that outlives a container, and the names that follow from it.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use cni::Attachment;
 use nft::Key;
@@ -101,11 +101,39 @@ impl Owner {
     }
 }
 
+/// The attachments of a network that are not valid any more: what is theirs goes.
+#[derive(Debug, Clone)]
+pub struct Garbage {
+    network_hash: String,
+    kept: BTreeSet<String>,
+}
+
+impl Garbage {
+    /// All attachments of `network` but those in `keep`.
+    pub fn of(network: &str, keep: &BTreeSet<Attachment>) -> Self {
+        let kept = keep.iter().map(|attachment| Owner::new(network, attachment).prefix()).collect();
+        Self { network_hash: network_hash(network), kept }
+    }
+
+    /// Whether `tag` says that something is one of theirs.
+    pub fn owns(&self, tag: &str) -> bool {
+        tag_prefix(tag).is_some_and(|prefix| prefix.starts_with(&self.network_hash) && !self.kept.contains(prefix))
+    }
+}
+
 /// The hash of a network's name, at the beginning of the tags of everything that it has.
 pub fn network_hash(network: &str) -> String {
     let mut hash = hash(network);
     hash.truncate(16);
     hash
+}
+
+/// The name that the reference plugins derive from a container on a network: `stem` and as many digits of the hash of both as make
+/// `length` characters. All interfaces of the container share it.
+pub fn reference_name(stem: &str, network: &str, container_id: &str, length: usize) -> String {
+    let mut name = format!("{stem}{}", hash(&format!("{network}{container_id}")));
+    name.truncate(length);
+    name
 }
 
 /// How the names of all host links of a network begin, given its hash.
@@ -160,6 +188,14 @@ mod tests {
             assert!(!other.owns(&one.tag()));
             assert_ne!(one.link_names().next(), other.link_names().next());
         }
+    }
+
+    #[test]
+    fn garbage_is_of_the_network_and_not_kept() {
+        let kept = owner("n", "c", "eth0");
+        let garbage = Garbage::of("n", &[kept.attachment().clone()].into());
+        assert!(garbage.owns(&owner("n", "c", "eth1").tag()) && garbage.owns(&owner("n", "d", "eth0").tag()));
+        assert!(!garbage.owns(&kept.tag()) && !garbage.owns(&owner("m", "d", "eth0").tag()) && !garbage.owns("uplink"));
     }
 
     #[test]

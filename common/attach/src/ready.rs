@@ -13,7 +13,7 @@ use std::{
 };
 
 use cni::{Code, Error, Result};
-use net::{Link, LinkIndex, PortState, Rtnl};
+use net::{Address, Link, LinkIndex, PortState, Rtnl};
 
 use crate::kernel;
 
@@ -22,6 +22,9 @@ const POLL: Duration = Duration::from_micros(200);
 const POLL_MAX: Duration = Duration::from_millis(10);
 /// After that an address is taken to be usable: rules for routing may hide its route.
 const LOCAL_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Longest wait for duplicate address detection; it takes about a second per probe (RFC 4862, section 5.4).
+const DAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `ff02::1`: all nodes on the link (RFC 4291, section 2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -67,10 +70,81 @@ fn lack_of(host: &mut Rtnl, port: &Link) -> Result<Option<&'static str>> {
 /// no duplicates to be detected (`addrconf_dad_work`, `net/ipv6/addrconf.c`).
 pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
     let IpAddr::V6(v6) = address else { return Ok(()) };
+    until(
+        || Ok(v6.is_unicast_link_local() || is_local(rtnl, address)?),
+        || format!("address {address}: it has no local route"),
+    )
+}
+
+/// Waits until the kernel answers by `link` for `address`, which other links may have too.
+pub fn await_local_by(rtnl: &mut Rtnl, link: &Link, address: IpAddr) -> Result<()> {
+    let IpAddr::V6(v6) = address else { return Ok(()) };
+    until(
+        || Ok(v6.is_unicast_link_local() || rtnl.has_route_by(link.index, address).map_err(kernel)?),
+        || format!("address {address} on \"{}\": it has no local route", link.name),
+    )
+}
+
+/// Waits until `link` passes packets: a worker gives it its queue once it has noticed the carrier (`linkwatch_do_dev`,
+/// `net/core/link_watch.c`).
+pub fn await_carrier(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
+    until(
+        || Ok(rtnl.link_at(link.index).map_err(kernel)?.is_none_or(|link| link.operational)),
+        || format!("\"{}\": it has no carrier", link.name),
+    )
+}
+
+/// Waits until `link` has an address by which the kernel can look for IPv6 neighbours that it forwards packets to.
+pub fn await_link_local(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
+    let is_usable = |address: &Address| address.is_link_local_v6() && !address.tentative;
+    until(
+        || Ok(rtnl.addresses(link).map_err(kernel)?.iter().any(is_usable)),
+        || format!("IPv6 on \"{}\": it has no link-local address", link.name),
+    )
+}
+
+/// Waits until duplicate address detection is done with the addresses of `link`, but for those that the kernel has made.
+///
+/// # Errors
+/// Code 101 if it has found another owner, or is not done in five seconds.
+pub fn await_dad(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
+    let deadline = Instant::now() + DAD_TIMEOUT;
+    loop {
+        let addresses = rtnl.addresses(link).map_err(kernel)?;
+        let refuse = |address: &Address, why: &str| {
+            Err(Error::new(Code::InUse, format!("use address {} on \"{}\": {why}", address.ip, link.name)))
+        };
+        if let Some(taken) = addresses.iter().find(|address| address.dad_failed) {
+            return refuse(taken, "duplicate address detection found another owner");
+        }
+        let Some(tentative) = addresses.iter().find(|address| address.tentative && !address.is_link_local_v6()) else {
+            return Ok(());
+        };
+        if Instant::now() > deadline {
+            return refuse(tentative, "duplicate address detection did not finish in 5 seconds");
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until `link` hears IPv6 neighbours who look for its addresses.
+///
+/// The kernel makes the route that packets to groups need to come in once a worker has noticed the carrier
+/// (`addrconf_link_ready`), which is a moment after the link is up. Nobody knows when there will be one if there is none, such
+/// as of a tap that nobody has opened.
+pub fn await_groups(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
+    if hears_groups(rtnl, link)? || !has_carrier(rtnl, link)? {
+        return Ok(());
+    }
+    until(|| hears_groups(rtnl, link), || format!("IPv6 on \"{}\": it has no route to groups", link.name))
+}
+
+/// Waits until something is so, but not for ever: then it is only told of.
+fn until(mut is_so: impl FnMut() -> Result<bool>, lack: impl FnOnce() -> String) -> Result<()> {
     let wait = Wait::new(LOCAL_TIMEOUT);
-    while !v6.is_unicast_link_local() && !is_local(rtnl, address)? {
+    while !is_so()? {
         if wait.is_over() {
-            log::info!("wait for address {address}: it has no local route");
+            log::info!("wait for {}", lack());
             break;
         }
         wait.pause();
@@ -78,20 +152,12 @@ pub fn await_local(rtnl: &mut Rtnl, address: IpAddr) -> Result<()> {
     Ok(())
 }
 
-/// Waits until `link` hears IPv6 neighbours who look for its addresses.
-///
-/// The kernel makes the route that packets to groups need to come in once a worker has noticed the carrier
-/// (`addrconf_link_ready`), which is a moment after the link is up.
-pub fn await_groups(rtnl: &mut Rtnl, link: &Link) -> Result<()> {
-    let wait = Wait::new(LOCAL_TIMEOUT);
-    while !rtnl.has_route_by(link.index, ALL_NODES.into()).map_err(kernel)? {
-        if wait.is_over() {
-            log::info!("wait for IPv6 on \"{}\": it has no route to groups", link.name);
-            break;
-        }
-        wait.pause();
-    }
-    Ok(())
+fn hears_groups(rtnl: &mut Rtnl, link: &Link) -> Result<bool> {
+    rtnl.has_route_by(link.index, ALL_NODES.into()).map_err(kernel)
+}
+
+fn has_carrier(rtnl: &mut Rtnl, link: &Link) -> Result<bool> {
+    Ok(rtnl.link_at(link.index).map_err(kernel)?.is_some_and(|link| link.carrier))
 }
 
 /// A wait that looks again and again.

@@ -8,12 +8,18 @@ use crate::kernel;
 
 /// Fails unless the container has the interface `ifname` as the previous result has it.
 pub fn interface(netns: &Netns, prev: &Success, ifname: &str, kind: &str) -> Result<()> {
+    device(netns, prev, ifname, |link| same_kind(link, kind))
+}
+
+/// The same for an interface that `is_right` knows.
+pub fn device(netns: &Netns, prev: &Success, ifname: &str, is_right: impl FnOnce(&Link) -> Result<()>) -> Result<()> {
     let sandbox = netns.path().display().to_string();
     let (index, told) = find(prev, ifname, &sandbox)?;
     let mut rtnl = netns.rtnl().map_err(kernel)?;
     let link = rtnl.link(ifname).map_err(kernel)?;
     let link = link.ok_or_else(|| failed(format!("check interface \"{ifname}\" in {sandbox}: it has gone")))?;
-    same_link(&link, told, kind)?;
+    is_right(&link)?;
+    same_address(&link, told)?;
     addresses(&mut rtnl, &link, prev, index)?;
     routes(&mut rtnl, &link, prev)
 }
@@ -23,8 +29,8 @@ pub fn failed(msg: String) -> Error {
     Error::new(Code::CheckFailed, msg)
 }
 
-/// The entry of the container's interface, and its index.
-fn find<'a>(prev: &'a Success, ifname: &str, sandbox: &str) -> Result<(i64, &'a Interface)> {
+/// The entry of the container's interface in the previous result, and its index.
+pub fn find<'a>(prev: &'a Success, ifname: &str, sandbox: &str) -> Result<(i64, &'a Interface)> {
     let named = prev.interfaces.iter().zip(0..).find(|(interface, _)| {
         interface.name == ifname && interface.sandbox.as_deref().is_some_and(|told| told == sandbox)
     });
@@ -35,11 +41,20 @@ fn find<'a>(prev: &'a Success, ifname: &str, sandbox: &str) -> Result<(i64, &'a 
 
 /// Fails unless `link` is of `kind` and has the hardware address that the result tells.
 pub fn same_link(link: &Link, told: &Interface, kind: &str) -> Result<()> {
-    if !link.is_kind(kind) {
-        let is = link.kind.as_deref().unwrap_or("hardware");
-        return Err(failed(format!("check interface \"{}\": it is {is}, not {kind}", link.name)));
+    same_kind(link, kind)?;
+    same_address(link, told)
+}
+
+fn same_kind(link: &Link, kind: &str) -> Result<()> {
+    if link.is_kind(kind) {
+        return Ok(());
     }
-    let is = link.mac.map(|mac| mac.to_string()).unwrap_or_default();
+    let is = link.kind.as_deref().unwrap_or("hardware");
+    Err(failed(format!("check interface \"{}\": it is {is}, not {kind}", link.name)))
+}
+
+fn same_address(link: &Link, told: &Interface) -> Result<()> {
+    let is = link.hardware_address().unwrap_or_default();
     match &told.mac {
         Some(mac) if !mac.eq_ignore_ascii_case(&is) => {
             Err(failed(format!("check interface \"{}\": its address is {is}, not {mac}", link.name)))

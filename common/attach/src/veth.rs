@@ -116,6 +116,13 @@ pub fn find(host: &mut Rtnl, owner: &Owner) -> Result<Vec<Link>> {
     Ok(found)
 }
 
+/// The host's end of the pair that `inner` is the container's end of, whoever made it.
+pub fn peer_of(host: &mut Rtnl, inner: &Link) -> Result<Option<Link>> {
+    let Some(index) = inner.peer.filter(|_| inner.peer_elsewhere) else { return Ok(None) };
+    let peer = host.link_at(index).map_err(kernel)?;
+    Ok(peer.filter(|peer| peer.is_kind("veth") && peer.peer == Some(inner.index)))
+}
+
 /// Whether `link` is the host's end of the attachment's pair.
 fn is_of(owner: &Owner, link: &Link) -> bool {
     link.is_kind("veth")

@@ -6,7 +6,7 @@ use cni::{Code, Error, Result};
 use iptables::Iptables;
 use nft::{Family, Nft, Table};
 
-use crate::{firewall, open_for_removal, owner::hash};
+use crate::{firewall, open_for_removal, reference_name};
 
 /// What a program of iptables refused. For use with `map_err`.
 pub fn xtables(error: iptables::Error) -> Error {
@@ -34,9 +34,7 @@ pub fn may_have_chain(family: Iptables, table: &str, chains: &[&str]) -> Result<
 /// The name that the reference plugins give to the chain of a container on a network: `stem` and as many digits of the hash of
 /// both as make 28 characters, which every version of iptables allows (`XT_EXTENSION_MAXNAMELEN`, `linux/netfilter/x_tables.h`).
 pub fn reference_chain(stem: &str, network: &str, container_id: &str) -> String {
-    let mut name = format!("{stem}{}", hash(&format!("{network}{container_id}")));
-    name.truncate(28);
-    name
+    reference_name(stem, network, container_id, 28)
 }
 
 /// The table as the variant on `nf_tables` names it there.

@@ -17,15 +17,18 @@ pub(crate) const RTM_GETADDR: u16 = 22;
 /// `include/uapi/linux/if_addr.h`
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
-const IFA_FLAGS: u16 = 8;
+pub(crate) const IFA_FLAGS: u16 = 8;
 
 /// An address on a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the kernel's flags")]
 pub struct Address {
     /// The address and its prefix.
     pub ip: IpNetwork,
     /// IPv6: usable at once, without duplicate address detection (`IFA_F_NODAD`).
     pub no_dad: bool,
+    /// The kernel makes no route to the prefix (`IFA_F_NOPREFIXROUTE`).
+    pub no_prefix_route: bool,
     /// IPv6: duplicate address detection has not finished.
     pub tentative: bool,
     /// IPv6: duplicate address detection has found another owner.
@@ -35,7 +38,7 @@ pub struct Address {
 impl Address {
     /// `ip` with everything else as the kernel does by default.
     pub fn new(ip: IpNetwork) -> Self {
-        Self { ip, no_dad: false, tentative: false, dad_failed: false }
+        Self { ip, no_dad: false, no_prefix_route: false, tentative: false, dad_failed: false }
     }
 
     /// Whether it is an IPv6 link-local address, which the kernel makes by itself.
@@ -55,8 +58,11 @@ impl Address {
         {
             message.attributes.push(AddressAttribute::Broadcast(v4.broadcast()));
         }
-        if self.no_dad {
-            message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+        let mut flags = AddressFlags::empty();
+        flags.set(AddressFlags::Nodad, self.no_dad);
+        flags.set(AddressFlags::Noprefixroute, self.no_prefix_route);
+        if !flags.is_empty() {
+            message.attributes.push(AddressAttribute::Flags(flags));
         }
         message
     }
@@ -82,6 +88,7 @@ impl Address {
             Self {
                 ip,
                 no_dad: has(AddressFlags::Nodad),
+                no_prefix_route: has(AddressFlags::Noprefixroute),
                 tentative: has(AddressFlags::Tentative),
                 dad_failed: has(AddressFlags::Dadfailed),
             },
@@ -98,8 +105,8 @@ mod tests {
     use super::*;
     use crate::answer::echo;
 
-    fn round_trip(text: &str, no_dad: bool) -> (AddressMessage, Option<Address>) {
-        let address = Address { no_dad, ..Address::new(text.parse().unwrap()) };
+    fn round_trip(text: &str, flags: bool) -> (AddressMessage, Option<Address>) {
+        let address = Address { no_dad: flags, no_prefix_route: flags, ..Address::new(text.parse().unwrap()) };
         let message = address.message(LinkIndex(7));
         let back = Address::of(&echo(RTM_NEWADDR, &message));
         assert_eq!(back, Some((LinkIndex(7), address)));

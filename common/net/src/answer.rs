@@ -25,6 +25,11 @@ impl Answer {
         let (header, attributes) = self.payload.split_first_chunk::<N>()?;
         (self.kind == kind).then_some((*header, Attributes(attributes)))
     }
+
+    /// The same with more attributes behind the others.
+    pub(crate) fn with(&self, attributes: &[u8]) -> Self {
+        Self { kind: self.kind, payload: [self.payload.as_slice(), attributes].concat() }
+    }
 }
 
 /// Attributes (`struct nlattr`), possibly nested ones.
@@ -56,8 +61,16 @@ impl<'a> Attribute<'a> {
         self.0.first().copied()
     }
 
+    pub(crate) fn u16(self) -> Option<u16> {
+        self.0.first_chunk().map(|bytes| u16::from_ne_bytes(*bytes))
+    }
+
     pub(crate) fn u32(self) -> Option<u32> {
         self.0.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
+    }
+
+    pub(crate) fn u64(self) -> Option<u64> {
+        self.0.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
     }
 
     /// Text that ends with a NUL.

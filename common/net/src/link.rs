@@ -7,7 +7,8 @@ use netlink_packet_route::link::{
 };
 
 use crate::{
-    Mac, Netns, Port,
+    Kind, Mac, Netns, Port, Tap,
+    altname::{self, IFLA_PROP_LIST},
     answer::{Answer, Attribute, Attributes},
 };
 
@@ -26,6 +27,7 @@ const IFLA_TXQLEN: u16 = 13;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_CARRIER: u16 = 33;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
@@ -36,7 +38,7 @@ const IFLA_BR_VLAN_FILTERING: u16 = 7;
 const IF_OPER_UP: u8 = 6;
 
 /// A link's number in its network namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkIndex(pub u32);
 
 impl fmt::Display for LinkIndex {
@@ -46,22 +48,24 @@ impl fmt::Display for LinkIndex {
 }
 
 /// A link as the kernel describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the kernel's flags")]
 pub struct Link {
     /// Its number.
     pub index: LinkIndex,
     /// Its name.
     pub name: String,
-    /// `bridge`, `veth` and so on; unset for hardware and for `lo`.
+    /// `bridge`, `veth` and so on; unset for hardware and for `lo`. The kernel's word but for a `tap`, which is `tun` to it.
     pub kind: Option<String>,
     /// Its hardware address, if it has one of six octets.
     pub mac: Option<Mac>,
+    /// Its hardware address, of whatever length: InfiniBand's has twenty octets, a tun none.
+    pub hardware: Vec<u8>,
     /// The maximum transmission unit, in bytes.
     pub mtu: u32,
     /// The bridge (or bond, VRF) that it is a port of.
     pub master: Option<LinkIndex>,
-    /// The other end of a veth pair, numbered in that end's namespace.
+    /// The other end of a veth pair, or the link that this one is on, numbered in that one's namespace.
     pub peer: Option<LinkIndex>,
     /// Whether the peer is in another network namespace.
     pub peer_elsewhere: bool,
@@ -77,15 +81,34 @@ pub struct Link {
     pub tx_queue_len: u32,
     /// RFC 2863 operational state is up.
     pub operational: bool,
+    /// Whether it has a carrier (`IFLA_CARRIER`). One that is up and has none has nobody at its other end.
+    pub carrier: bool,
     /// The alias (`ip link set alias`), where owners write who they are.
     pub alias: Option<String>,
+    /// Further names (`ip link property add altname`).
+    pub altnames: Vec<String>,
     /// Its state as a port of a bridge.
     pub port: Option<Port>,
     /// Of a bridge: whether it looks at VLAN tags.
     pub vlan_filtering: bool,
+    /// What is its kind's own.
+    pub data: Option<Kind>,
+    /// The same of a tap.
+    pub tap: Option<Tap>,
 }
 
 impl Link {
+    /// The link that it is on, if it is on one: macvlan, ipvlan, vlan. Numbered in that link's namespace.
+    pub fn parent(&self) -> Option<LinkIndex> {
+        self.peer.filter(|_| !self.is_kind("veth"))
+    }
+
+    /// Its hardware address as text: hexadecimal octets with `:` between them. None if it has none.
+    pub fn hardware_address(&self) -> Option<String> {
+        let octets: Vec<String> = self.hardware.iter().map(|octet| format!("{octet:02x}")).collect();
+        (!octets.is_empty()).then(|| octets.join(":"))
+    }
+
     /// Whether it is of `kind`.
     pub fn is_kind(&self, kind: &str) -> bool {
         self.kind.as_deref() == Some(kind)
@@ -99,34 +122,28 @@ impl Link {
         let flags = LinkFlags::from_bits_retain(Attribute(flags).u32()?);
         let mut link = Self {
             index: LinkIndex(u32::from_ne_bytes(*index)),
-            name: String::new(),
-            kind: None,
-            mac: None,
-            mtu: 0,
-            master: None,
-            peer: None,
-            peer_elsewhere: false,
             up: flags.contains(LinkFlags::Up),
             loopback: flags.contains(LinkFlags::Loopback),
             promisc: flags.contains(LinkFlags::Promisc),
             allmulti: flags.contains(LinkFlags::Allmulti),
-            tx_queue_len: 0,
-            operational: false,
-            alias: None,
-            port: None,
-            vlan_filtering: false,
+            ..Self::default()
         };
         for (kind, value) in attributes.iter() {
             match kind {
                 IFLA_IFNAME => link.name = value.text(),
-                IFLA_ADDRESS => link.mac = value.0.try_into().ok().map(Mac),
+                IFLA_ADDRESS => {
+                    link.mac = value.0.try_into().ok().map(Mac);
+                    link.hardware = value.0.to_vec();
+                }
                 IFLA_MTU => link.mtu = value.u32()?,
                 IFLA_MASTER => link.master = value.u32().map(LinkIndex),
                 IFLA_TXQLEN => link.tx_queue_len = value.u32()?,
                 IFLA_LINK => link.peer = value.u32().map(LinkIndex),
                 IFLA_LINK_NETNSID => link.peer_elsewhere = true,
                 IFLA_OPERSTATE => link.operational = value.u8() == Some(IF_OPER_UP),
+                IFLA_CARRIER => link.carrier = value.u8() == Some(1),
                 IFLA_IFALIAS => link.alias = Some(value.text()),
+                IFLA_PROP_LIST => link.altnames = altname::of(value.nested()),
                 IFLA_LINKINFO => link.take_info(value.nested()),
                 _ => {}
             }
@@ -136,8 +153,14 @@ impl Link {
 
     fn take_info(&mut self, info: Attributes<'_>) {
         self.kind = info.find(IFLA_INFO_KIND).map(Attribute::text);
+        let data = info.find(IFLA_INFO_DATA).map(Attribute::nested);
+        self.data = self.kind.as_deref().and_then(|kind| Kind::of(kind, data));
+        self.tap = data.filter(|_| self.is_kind("tun")).and_then(Tap::of);
+        if self.tap.is_some() {
+            self.kind = Some("tap".to_owned());
+        }
         if self.is_kind("bridge") {
-            let filtering = info.find(IFLA_INFO_DATA).and_then(|data| data.nested().find(IFLA_BR_VLAN_FILTERING));
+            let filtering = data.and_then(|data| data.find(IFLA_BR_VLAN_FILTERING));
             self.vlan_filtering = filtering.and_then(Attribute::u8) == Some(1);
         }
         if info.find(IFLA_INFO_SLAVE_KIND).is_some_and(|kind| kind.text() == "bridge") {
@@ -237,6 +260,10 @@ pub struct LinkChange {
     pub tx_queue_len: Option<u32>,
     /// The alias; empty removes it.
     pub alias: Option<String>,
+    /// Another name.
+    pub name: Option<String>,
+    /// The bridge, bond or VRF that it becomes a port of; 0 is none.
+    pub master: Option<LinkIndex>,
 }
 
 impl LinkChange {
@@ -249,12 +276,21 @@ impl LinkChange {
             message.header.flags.set(flag, wanted == Some(true));
             message.header.change_mask.set(flag, wanted.is_some());
         }
+        message.attributes.extend(self.name.clone().map(LinkAttribute::IfName));
+        message.attributes.extend(self.master.map(|master| LinkAttribute::Controller(master.0)));
         message.attributes.extend(self.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
         message.attributes.extend(self.mtu.map(LinkAttribute::Mtu));
         message.attributes.extend(self.tx_queue_len.map(LinkAttribute::TxQueueLen));
         message.attributes.extend(self.alias.clone().map(LinkAttribute::IfAlias));
         message
     }
+}
+
+/// Moves a link to another network namespace, where it is changed.
+pub(crate) fn move_message(index: LinkIndex, netns: &Netns, change: &LinkChange) -> LinkMessage {
+    let mut message = change.message(index);
+    message.attributes.push(LinkAttribute::NetNsFd(netns.raw_fd()));
+    message
 }
 
 /// Turns VLAN filtering of a bridge on.

@@ -18,15 +18,16 @@ use crate::{
 pub(crate) const RTM_NEWROUTE: u16 = 24;
 pub(crate) const RTM_DELROUTE: u16 = 25;
 pub(crate) const RTM_GETROUTE: u16 = 26;
-const RTN_UNICAST: u8 = 1;
+pub(crate) const RTN_UNICAST: u8 = 1;
 const RTN_LOCAL: u8 = 2;
 const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const RTA_GATEWAY: u16 = 5;
+pub(crate) const RTA_OIF: u16 = 4;
+pub(crate) const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
+const RTA_PREFSRC: u16 = 7;
 const RTA_METRICS: u16 = 8;
-const RTA_TABLE: u16 = 15;
-const RTA_VIA: u16 = 18;
+pub(crate) const RTA_TABLE: u16 = 15;
+pub(crate) const RTA_VIA: u16 = 18;
 const RTAX_MTU: u16 = 2;
 const RTAX_ADVMSS: u16 = 8;
 
@@ -48,6 +49,8 @@ pub struct Route {
     pub table: u32,
     /// The scope (rtnetlink(7)); unset follows from whether there is a next hop.
     pub scope: Option<u8>,
+    /// The source of packets that have none yet: an address of this host.
+    pub src: Option<IpAddr>,
     /// Path MTU in bytes.
     pub mtu: Option<u32>,
     /// Maximum segment size to advertise, in bytes.
@@ -68,7 +71,7 @@ pub struct Nexthop {
 impl Route {
     /// A route to `dst` through `link` in the main table.
     pub fn new(dst: IpNetwork, gw: Option<IpAddr>, link: LinkIndex) -> Self {
-        Self { dst, gw, link, metric: None, table: MAIN_TABLE, scope: None, mtu: None, advmss: None }
+        Self { dst, gw, link, metric: None, table: MAIN_TABLE, scope: None, src: None, mtu: None, advmss: None }
     }
 
     pub(crate) fn message(&self) -> RouteMessage {
@@ -89,6 +92,7 @@ impl Route {
         }
         attributes.extend(self.gw.map(|gw| RouteAttribute::Gateway(gw.into())));
         attributes.extend(self.metric.map(RouteAttribute::Priority));
+        attributes.extend(self.src.map(|src| RouteAttribute::PrefSource(src.into())));
         let metrics: Vec<RouteMetric> =
             self.mtu.map(RouteMetric::Mtu).into_iter().chain(self.advmss.map(RouteMetric::Advmss)).collect();
         if !metrics.is_empty() {
@@ -126,6 +130,7 @@ impl Route {
                 RTA_GATEWAY => route.gw = value.ip(),
                 RTA_OIF => route.link = LinkIndex(value.u32()?),
                 RTA_PRIORITY => route.metric = value.u32(),
+                RTA_PREFSRC => route.src = value.ip(),
                 RTA_TABLE => route.table = value.u32()?,
                 RTA_METRICS => {
                     route.mtu = value.nested().find(RTAX_MTU).and_then(Attribute::u32);
@@ -176,6 +181,7 @@ mod tests {
             metric: Some(100),
             table: 1000,
             scope: Some(0),
+            src: Some("10.1.0.5".parse().unwrap()),
             mtu: Some(1400),
             advmss: Some(1360),
             ..Route::new("10.0.0.0/8".parse().unwrap(), Some("10.1.0.1".parse().unwrap()), LinkIndex(3))

@@ -7,13 +7,12 @@ use netlink_packet_route::{
     AddressFamily,
     address::AddressMessage,
     link::{LinkAttribute, LinkExtentMask, LinkMessage},
-    route::RouteMessage,
 };
 use nix::errno::Errno;
 
 use crate::{
-    Address, BridgeSpec, Error, Inside, Link, LinkChange, LinkIndex, Nexthop, PortChange, PortVlan, Result, Route,
-    VethSpec,
+    Address, BridgeSpec, Error, Inside, Kind, Link, LinkChange, LinkIndex, LinkSpec, Mac, Netns, Nexthop, PortChange,
+    PortVlan, Result, Route, VethSpec,
     address::{RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR},
     link::{self, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, RTM_SETLINK},
     port,
@@ -28,7 +27,7 @@ const NO_ROUTE: [Errno; 4] = [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::EI
 /// A socket to the links, addresses and routes of one network namespace.
 #[derive(Debug)]
 pub struct Rtnl {
-    conversation: Conversation,
+    pub(crate) conversation: Conversation,
 }
 
 impl Rtnl {
@@ -54,7 +53,7 @@ impl Rtnl {
         self.get_link(question, || format!("get link {index}"))
     }
 
-    fn get_link(&mut self, question: LinkMessage, doing: impl FnOnce() -> String) -> Result<Option<Link>> {
+    pub(crate) fn get_link(&mut self, question: LinkMessage, doing: impl FnOnce() -> String) -> Result<Option<Link>> {
         match self.conversation.request(RTM_GETLINK, &question, 0) {
             Ok(answers) => Ok(answers.iter().find_map(Link::of)),
             Err(failure) if failure.errno == Errno::ENODEV => Ok(None),
@@ -97,6 +96,48 @@ impl Rtnl {
         self.create(RTM_NEWLINK, &spec.message(), || {
             let place = spec.netns.map(|netns| format!(" in {}", netns.path().display())).unwrap_or_default();
             format!("create veth \"{}\" with peer \"{}\"{place}", spec.near.name, spec.far.name)
+        })
+    }
+
+    /// Makes a link; fails if the name is taken.
+    ///
+    /// Kernels before 6.15 look the name up in the network namespace of the socket, wherever the link is to be.
+    pub fn add_link(&mut self, spec: &LinkSpec<'_>) -> Result<()> {
+        self.create(RTM_NEWLINK, &spec.message(), || {
+            let place = spec.netns.map(|netns| format!(" in {}", netns.path().display())).unwrap_or_default();
+            format!("create {} \"{}\"{place}", spec.kind.name(), spec.name)
+        })
+    }
+
+    /// Whether the kernel can make links of this kind. It loads the driver for the answer, as for a link.
+    ///
+    /// It is asked for a link with a hardware address that none can have, and looks for the driver before it looks at that
+    /// (`rtnl_newlink`, `net/core/rtnetlink.c`).
+    pub fn has_kind(&mut self, kind: Kind) -> Result<bool> {
+        let impossible = LinkSpec { mac: Some(Mac([0xff; 6])), ..LinkSpec::new("probe", kind) };
+        match self.conversation.request(RTM_NEWLINK, &impossible.message(), NLM_F_CREATE | NLM_F_EXCL) {
+            Err(failure) if failure.errno == Errno::EOPNOTSUPP => Ok(false),
+            Err(failure) if failure.errno != Errno::EADDRNOTAVAIL => {
+                Err(failure.of(format!("ask for links of kind {}", kind.name())))
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Moves a link to another network namespace and gives it a name there, which may be the one that it has. It is down then.
+    ///
+    /// # Errors
+    /// Of a name that is taken there the kernel may tell when it has moved the link already (`do_setlink`,
+    /// `net/core/rtnetlink.c`).
+    pub fn move_link(&mut self, link: &Link, netns: &Netns, name: &str) -> Result<()> {
+        self.move_and_set_link(link, netns, &LinkChange { name: Some(name.to_owned()), ..LinkChange::default() })
+    }
+
+    /// The same with more changes, which are made in the other network namespace with the same message.
+    pub fn move_and_set_link(&mut self, link: &Link, netns: &Netns, change: &LinkChange) -> Result<()> {
+        self.act(RTM_SETLINK, &link::move_message(link.index, netns, change), || {
+            let name = change.name.as_ref().unwrap_or(&link.name);
+            format!("move link \"{}\" to {} as \"{name}\"", link.name, netns.path().display())
         })
     }
 
@@ -177,11 +218,7 @@ impl Rtnl {
     pub fn routes(&mut self) -> Result<Vec<Route>> {
         let mut routes = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-            let mut message = RouteMessage::default();
-            message.header.address_family = family;
-            let answers = self.conversation.dump(RTM_GETROUTE, &message);
-            let answers = answers.map_err(|failure| failure.of("list routes"))?;
-            routes.extend(answers.iter().filter_map(Route::of));
+            routes.extend(self.route_answers(family)?.iter().filter_map(Route::of));
         }
         Ok(routes)
     }
@@ -218,18 +255,18 @@ impl Rtnl {
         deleted.or_else(|error| if error.is_not_found() { Ok(()) } else { Err(error) })
     }
 
-    fn create(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn create(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
         let created = self.conversation.request(kind, message, NLM_F_CREATE | NLM_F_EXCL);
         created.map(drop).map_err(|failure| failure.of(doing()))
     }
 
-    fn act(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
+    pub(crate) fn act(&mut self, kind: u16, message: &impl Emitable, doing: impl FnOnce() -> String) -> Result<()> {
         self.conversation.request(kind, message, 0).map(drop).map_err(|failure| failure.of(doing()))
     }
 }
 
 impl Failure {
-    fn of(self, doing: impl Into<String>) -> Error {
+    pub(crate) fn of(self, doing: impl Into<String>) -> Error {
         Error { doing: doing.into(), errno: self.errno, extack: self.extack }
     }
 }

@@ -27,6 +27,20 @@ pub fn ensure(inside: &Inside<'_>, key: &str, value: &str) -> Result<()> {
     set(inside, key, value)
 }
 
+/// All sysctls of the link of that name that can be read, with their values.
+pub fn of_link(_: &Inside<'_>, name: &str) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for parent in ["net/ipv4/conf", "net/ipv4/neigh", "net/ipv6/conf", "net/ipv6/neigh"] {
+        let parent = format!("{parent}/{name}");
+        // None where the kernel has no IPv6.
+        for entry in fs::read_dir(file(&parent)).into_iter().flatten().flatten() {
+            let value = fs::read_to_string(entry.path()).ok().map(|value| value.trim().to_owned());
+            all.extend(value.map(|value| (format!("{parent}/{}", entry.file_name().to_string_lossy()), value)));
+        }
+    }
+    all
+}
+
 /// Whether two values are the same to the kernel, which has tabs between numbers where people have spaces.
 pub fn is_same(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())

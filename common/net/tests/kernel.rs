@@ -129,6 +129,7 @@ fn settings_of_links_are_changed_one_by_one() {
     let after = host.link("veth0").unwrap().unwrap();
     let expected = net::Link {
         mac: Some(Mac([2, 0, 0, 0, 0, 9])),
+        hardware: vec![2, 0, 0, 0, 0, 9],
         mtu: 1300,
         tx_queue_len: 77,
         allmulti: true,
@@ -187,6 +188,19 @@ fn addresses_are_added_listed_and_removed() {
 }
 
 #[test]
+fn address_can_do_without_a_route_to_its_prefix() {
+    let sandbox = Sandbox::enter();
+    let mut host = host();
+    let bridge = bridge(&mut host);
+    for ip in ["10.1.2.3/24", "fd00::3/64"] {
+        let address = Address { no_dad: true, no_prefix_route: true, ..Address::new(ip.parse().unwrap()) };
+        host.add_address(&bridge, &address).unwrap();
+        assert!(host.addresses(&bridge).unwrap().iter().any(|seen| seen.ip == address.ip && seen.no_prefix_route));
+    }
+    assert_eq!(sandbox.sh("ip route; ip -6 route show fd00::/64"), "");
+}
+
+#[test]
 fn routes_have_every_attribute() {
     let sandbox = Sandbox::enter();
     let mut host = host();
@@ -196,6 +210,7 @@ fn routes_have_every_attribute() {
         metric: Some(100),
         table: 1000,
         scope: Some(0),
+        src: Some("10.1.2.3".parse().unwrap()),
         mtu: Some(1350),
         advmss: Some(1310),
         ..Route::new("192.0.2.0/24".parse().unwrap(), Some("10.1.2.1".parse().unwrap()), bridge.index)
@@ -203,7 +218,7 @@ fn routes_have_every_attribute() {
     host.add_route(&route).unwrap();
     assert!(host.add_route(&route).unwrap_err().is_exists());
     let told = sandbox.sh("ip route show table 1000");
-    for word in ["192.0.2.0/24 via 10.1.2.1 dev br0", "metric 100", "mtu 1350", "advmss 1310"] {
+    for word in ["192.0.2.0/24 via 10.1.2.1 dev br0", "metric 100", "src 10.1.2.3", "mtu 1350", "advmss 1310"] {
         assert!(told.contains(word), "{word}: {told}");
     }
     assert!(host.routes().unwrap().contains(&route));

@@ -100,6 +100,9 @@ fn lookups() -> Vec<(Vec<Expr>, &'static str)> {
         (vec![ip::saddr().not_in_set(&nets)], "ip saddr != @nets"),
         (vec![meta::oifname().dot(ip::daddr()).in_set(&pairs)], "oifname . ip daddr @pairs"),
         (vec![meta::iifname().dot(ip::saddr()).not_in_set(&pairs)], "iifname . ip saddr != @pairs"),
+        (vec![meta::oifname().dot_network(ip::daddr(), 9).in_set(&pairs)], "oifname . ip daddr & 255.128.0.0 @pairs"),
+        (vec![meta::oifname().dot_network(ip::daddr(), 32).in_set(&pairs)], "oifname . ip daddr @pairs"),
+        (vec![meta::oifname().dot_network(ip::daddr(), 0).in_set(&pairs)], "oifname . ip daddr & 0.0.0.0 @pairs"),
         (vec![meta::iifname().dot(ip::saddr()).vmap(&verdicts)], "iifname . ip saddr vmap @verdicts"),
         (
             vec![fib::daddr_type(AddrType::Local), port().dnat_to(&dnat4)],

@@ -56,7 +56,9 @@ fn skip(facility: Facility<'_>, in_ci: bool) -> String {
 }
 
 impl Facility<'_> {
-    fn is_there(self) -> bool {
+    /// Whether this machine has it.
+    #[must_use]
+    pub fn is_there(self) -> bool {
         match self {
             Self::Program(name) => shell(&format!("command -v {name}")).status.success(),
             // Some kinds are refused without a parent, others with one.

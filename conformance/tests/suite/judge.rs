@@ -117,3 +117,24 @@ fn an_expected_failure_that_is_gone_shows() {
     assert_eq!(ran.status, 1);
     assert!(ran.stdout.contains("is expected to fail, but does not"), "{}", ran.stdout);
 }
+
+#[test]
+fn links_that_a_configuration_names_are_on_the_host_and_the_key_is_not_the_plugins() {
+    let up = |name: &str| format!("ip link show {name} | grep -q state.UP || {{ echo \"no {name}\" >&2; exit 1; }}");
+    let add = r#"echo '{"cniVersion":"1.1.0","ips":[{"address":"10.0.0.2/24"}]}'"#;
+    let script = format!(
+        "{SILENT}\n[ $CNI_COMMAND != VERSION ] || exit 0\nif grep -qi hostlinks; then exit 1; fi\n{}\n{}\n[ $CNI_COMMAND != ADD ] || {add}",
+        up("uplink0"),
+        // There is one for each container that there has been.
+        up("own1")
+    );
+    let plugins = Plugins::with("p", &script);
+    let kind = |links: &str| {
+        let config = plugins.write("config.json", &format!(r#"{{"type":"p","hostLinks":[{links}]}}"#));
+        let options = ["--plugin", "p", "--format", "json", "--case", "del::twice", "--config"];
+        let ran = plugins.run(&[&options[..], &[config.to_str().unwrap()]].concat()).json();
+        (ran["plugins"][0]["facts"]["kind"].clone(), ran["passed"] == true)
+    };
+    assert_eq!(kind(r#""uplink0", "own{i}""#), ("ipam".into(), true));
+    assert_eq!(kind(r#""uplink0""#).0, serde_json::Value::Null);
+}

@@ -1,14 +1,16 @@
 //! The gateway: an address of the host on the bridge, or on its interface in the container's VLAN.
 
-use attach::{host as settings, kernel, ready, verify::failed, veth::existing};
+use attach::{
+    host::{self as settings, prepare_ipv6},
+    kernel, ready,
+    verify::failed,
+    veth::existing,
+};
 use cni::{Code, Error, IpConfig, Result};
 use ipnetwork::IpNetwork;
 use net::{Address, Link, LinkChange, Mac, PortVlan, Rtnl, VethEnd, VethSpec};
 
-use crate::{
-    link::prepare_ipv6,
-    plan::{self, Plan, gateway_address, gateway_addresses},
-};
+use crate::plan::{self, Plan, gateway_address, gateway_addresses};
 
 /// Gives the gateway's addresses to its interface and lets the host forward. Returns the interface.
 pub fn ensure(host: &mut Rtnl, bridge: &Link, plan: &Plan, ips: &[IpConfig]) -> Result<Option<Link>> {

@@ -1,14 +1,16 @@
 //! The bridge and its ports.
 
 use attach::{
-    Owner, kernel,
+    Owner,
+    host::prepare_ipv6,
+    kernel, told,
     verify::failed,
     veth::{self, existing},
 };
-use cni::{Code, Del, Error, Interface, Result, Success, check_ifname};
-use net::{BridgeSpec, Errno, Link, LinkChange, Mac, Netns, Rtnl, here, sysctl};
+use cni::{Code, Error, Interface, Result, Success};
+use net::{BridgeSpec, Errno, Link, LinkChange, Mac, Rtnl};
 
-use crate::{conf::Conf, is_gone, plan::Plan};
+use crate::{conf::Conf, plan::Plan};
 
 /// The place of the container's interface in a result, behind bridge and port.
 pub const CONTAINER: i64 = 2;
@@ -78,20 +80,6 @@ fn create(host: &mut Rtnl, plan: &Plan) -> Result<Link> {
     existing(host, &plan.bridge)
 }
 
-/// Settles, before it is up, how a new interface of the host that containers are behind does IPv6.
-///
-/// Containers must not become the host's router. And the host can solicit neighbours for what it forwards to containers
-/// only from a link-local address that has been probed for duplicates (`ndisc_send_ns`, `net/ipv6/ndisc.c`): a second or
-/// two in which new containers are out of reach. Nobody else can have that address, which follows from a random one.
-pub fn prepare_ipv6(link: &str) {
-    for setting in ["accept_ra", "accept_dad"] {
-        // Missing where the kernel has no IPv6.
-        if let Err(error) = sysctl::set(&here(), &format!("net/ipv6/conf/{link}/{setting}"), "0") {
-            log::info!("{error}");
-        }
-    }
-}
-
 /// Fails unless the link is a bridge.
 pub fn check_kind(link: &Link) -> Result<()> {
     if link.is_kind("bridge") {
@@ -124,15 +112,10 @@ pub fn interfaces(
     gateway: Option<&Link>,
     sandbox: String,
 ) -> Vec<Interface> {
-    let told = |link: &Link| Interface {
-        name: link.name.clone(),
-        mac: link.mac.map(|mac| mac.to_string()),
-        mtu: Some(link.mtu),
-        ..Interface::default()
-    };
-    let inside = Interface { sandbox: Some(sandbox), ..told(container) };
+    let inside = told::interface(container, Some(sandbox));
+    let on_host = |link: &Link| told::interface(link, None);
     let vlan = gateway.filter(|gateway| gateway.index != bridge.index);
-    [told(bridge), told(port), inside].into_iter().chain(vlan.map(told)).collect()
+    [on_host(bridge), on_host(port), inside].into_iter().chain(vlan.map(on_host)).collect()
 }
 
 /// The name of the bridge that the ports belong to.
@@ -141,73 +124,10 @@ pub fn bridge_of(host: &mut Rtnl, ports: &[Link]) -> Result<Option<String>> {
     Ok(host.link_at(master).map_err(kernel)?.map(|bridge| bridge.name))
 }
 
-/// Removes the interface of an attachment whose host end does not carry our name: another implementation has made it.
-///
-/// The network namespace may have an interface of that name from another network, or from the ADD of another attachment
-/// that made ours fail. It is this network's if its host end is a port of this bridge and nobody's by tag, and if the
-/// previous result, where there is one, tells of it.
-pub fn del_foreign(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
-    let Some(path) = &del.netns else { return del_told(host, del) };
-    let mut inside = match Netns::open(path).and_then(|netns| netns.rtnl()) {
-        Err(error) if is_gone(&error) => return del_told(host, del),
-        opened => opened.map_err(kernel)?,
-    };
-    let Some(link) = inside.link(&del.attachment.ifname).map_err(kernel)?.filter(|link| link.is_kind("veth")) else {
-        return Ok(());
-    };
-    let Some(peer) = peer_of(host, &link)? else { return Ok(()) };
-    if is_nobodys_port(host, del, &peer)? && (is_told(&peer, del) || may_be(&link, del)) {
-        inside.del_link(link.index).map_err(kernel)?;
-    }
-    Ok(())
-}
-
-/// The same where the network namespace cannot be looked into: the host end that the previous result tells of, by its name and
-/// its hardware address.
-fn del_told(host: &mut Rtnl, del: &Del<Conf>) -> Result<()> {
-    let interfaces = del.network.prev_result.iter().flat_map(|result| &result.interfaces);
-    for told in interfaces.filter(|told| told.sandbox.is_none() && told.mac.is_some()) {
-        // What no link can be called is none.
-        if check_ifname(&told.name).is_err() {
-            continue;
-        }
-        let Some(link) = host.link(&told.name).map_err(kernel)? else { continue };
-        if link.is_kind("veth") && link.peer_elsewhere && has_mac(&link, told) && is_nobodys_port(host, del, &link)? {
-            host.del_link(link.index).map_err(kernel)?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether a link is a port of the bridge, and nobody's by its alias.
-fn is_nobodys_port(host: &mut Rtnl, del: &Del<Conf>, link: &Link) -> Result<bool> {
-    let bridge = host.link(del.network.conf.bridge()).map_err(kernel)?;
-    Ok(bridge.is_some_and(|bridge| link.master == Some(bridge.index)) && !veth::is_anybodys(link))
-}
-
-/// Whether the previous result tells of this end on the host. It is the surer of the two: tuning changes the address of the other, and
-/// has changed it back by the time of our DEL.
-fn is_told(peer: &Link, del: &Del<Conf>) -> bool {
-    let mut interfaces = del.network.prev_result.iter().flat_map(|result| &result.interfaces);
-    interfaces.any(|told| told.sandbox.is_none() && told.name == peer.name && has_mac(peer, told))
-}
-
-fn has_mac(link: &Link, told: &Interface) -> bool {
-    told.mac.as_deref().is_some_and(|mac| mac.parse::<Mac>().ok() == link.mac)
-}
-
-/// Whether the previous result does not tell another hardware address of the container's interface.
-fn may_be(link: &Link, del: &Del<Conf>) -> bool {
-    let interfaces = del.network.prev_result.iter().flat_map(|result| &result.interfaces);
-    let mut told = interfaces.filter(|told| told.name == link.name && told.sandbox.is_some());
-    told.all(|told| told.mac.is_none() || has_mac(link, told))
-}
-
-/// The host's end of a container's link.
-fn peer_of(host: &mut Rtnl, inner: &Link) -> Result<Option<Link>> {
-    let Some(index) = inner.peer.filter(|_| inner.peer_elsewhere) else { return Ok(None) };
-    let peer = host.link_at(index).map_err(kernel)?;
-    Ok(peer.filter(|peer| peer.is_kind("veth") && peer.peer == Some(inner.index)))
+/// Whether a link is a port of the network's bridge.
+pub fn is_port(host: &mut Rtnl, conf: &Conf, link: &Link) -> Result<bool> {
+    let bridge = host.link(conf.bridge()).map_err(kernel)?;
+    Ok(bridge.is_some_and(|bridge| link.master == Some(bridge.index)))
 }
 
 /// Fails unless the bridge is as the configuration and the result have it.
@@ -229,7 +149,7 @@ pub fn check_port(host: &mut Rtnl, owner: &Owner, bridge: &Link, inner: &Link, p
     let port = match veth::find(host, owner)?.pop() {
         Some(port) => Some(port),
         // Another implementation has made it.
-        None => peer_of(host, inner)?,
+        None => veth::peer_of(host, inner)?,
     };
     let port = port.ok_or_else(|| failed(format!("check port of \"{}\": it is not on this host", inner.name)))?;
     let wrong = |what: &str| Err(failed(format!("check port \"{}\" of \"{}\": {what}", port.name, bridge.name)));

@@ -9,22 +9,21 @@ mod reference;
 mod spoof;
 mod vlan;
 
-use std::{net::IpAddr, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use attach::{
-    Owner, container, kernel, ready,
+    Ipam, Owner, container, foreign,
+    ip_masq::{self, Backend},
+    kernel, ready,
+    told::ips_of,
     verify::{self, failed},
     veth,
 };
-use cni::{
-    Add, Check, Code, Del, Delegate, Error, Gc, IpConfig, Network, Plugin, Result, Started, Status, Success, Undo,
-    Version, wire,
-};
-use ipnetwork::IpNetwork;
-use net::{Errno, Link, LinkIndex, Netns, Rtnl, here};
+use cni::{Add, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
+use net::{Link, LinkIndex, Netns, Rtnl, here};
 
 use conf::Conf;
-use plan::{Backend, Plan};
+use plan::Plan;
 
 /// As long as the reference waits for a port.
 const FORWARDING_TIMEOUT: Duration = Duration::from_millis(2550);
@@ -44,17 +43,17 @@ impl Plugin for Bridge {
         let plan = Plan::new(&add.network.conf, &add.args, add.network.ipam.is_some())?;
         let netns = Netns::open(&add.netns).map_err(kernel)?;
         let owner = Owner::new(&add.network.name, &add.attachment);
-        let mut delegate = add.network.ipam.as_ref().map(Delegate::start).transpose()?;
+        let mut ipam = Ipam::start(&add.network)?;
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
 
         let masquerade = masquerade::prepare(&plan, undo)?;
         let bridge = link::ensure_bridge(&mut host, &plan)?;
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;
-        ask(&add.network, delegate.as_mut(), undo)?;
+        ipam.ask(undo)?;
         link::pin_address(&mut host, &bridge)?;
         link::set_port(&mut host, &port, &plan)?;
-        let lease = lease(delegate, &plan, add.network.version)?;
+        let lease = plan.complete(ipam.lease(link::CONTAINER, &plan.dns)?);
         let wanted = container::Wanted {
             ips: &lease.ips,
             routes: &lease.routes,
@@ -67,7 +66,7 @@ impl Plugin for Bridge {
         }
         let routes = interface.configure(&wanted)?;
         let gateway = gateway::ensure(&mut host, &bridge, &plan, &lease.ips)?;
-        masquerade.ensure(&plan, &owner, &subnets(&lease.ips), undo)?;
+        masquerade::ensure(masquerade, &plan, &owner, &ip_masq::addresses(&lease.ips), undo)?;
         if plan.up {
             ready::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
             gateway::await_ready(&mut host, gateway.as_ref(), &lease.ips)?;
@@ -86,9 +85,7 @@ impl Plugin for Bridge {
         // Which bridge it was matters less than that the port goes.
         let bridge = link::bridge_of(&mut host, &ports).ok().flatten();
         let bridge = bridge.unwrap_or_else(|| del.network.conf.bridge().to_owned());
-        let addresses = del.network.prev_result.as_ref().map(|prev| subnets(&ips_of(prev, &owner.attachment().ifname)));
-        let addresses = addresses.unwrap_or_default();
-        let chain = masquerade::release_chain(&mut host, &owner, &addresses);
+        let chain = ip_masq::release_chain(&mut host, &owner, del.network.prev_result.as_ref());
         Error::collect([foreign, chain, remove(&mut host, &ports, &bridge, || spoof::release(&owner))])
     }
 
@@ -106,7 +103,7 @@ impl Plugin for Bridge {
         let port = link::check_port(&mut host, &owner, &bridge, &inner, &plan)?;
         let ips = ips_of(prev, ifname);
         gateway::check(&mut host, &plan, &ips)?;
-        if !masquerade::is_ensured(&plan, &owner, &subnets(&ips))? {
+        if !masquerade::is_ensured(&plan, &owner, &ip_masq::addresses(&ips))? {
             return Err(failed(format!("check masquerade of \"{}\": the firewall has nothing for it", plan.bridge)));
         }
         if plan.spoof_check {
@@ -134,49 +131,16 @@ impl Plugin for Bridge {
         }
         let spoof_check = plan.spoof_check.then_some(Backend::Nftables);
         for backend in plan.masquerade.into_iter().chain(spoof_check) {
-            masquerade::check_backend(backend).map_err(not_ready)?;
+            backend.check().map_err(not_ready)?;
         }
         Ok(())
     }
 }
 
-/// Has the delegate begin, if there is one: the interface that it may need is there.
-fn ask(network: &Network<Conf>, delegate: Option<&mut Started>, undo: &mut Undo) -> Result<()> {
-    let (Some(ipam), Some(delegate)) = (network.ipam.clone(), delegate) else { return Ok(()) };
-    undo.push(format!("ADD of \"{}\"", ipam.plugin()), move || ipam.del());
-    delegate.ask()
-}
-
-/// What the delegate hands out, completed as the configuration asks. Without a delegate there is only the link.
-fn lease(delegate: Option<Started>, plan: &Plan, version: Version) -> Result<Success> {
-    let Some(delegate) = delegate else { return Ok(Success { dns: plan.dns.clone(), ..Success::default() }) };
-    let mut lease = plan.complete(delegate.result()?)?;
-    wire::check_expressible(!lease.ips.is_empty(), version)?;
-    for ip in &mut lease.ips {
-        ip.interface = Some(link::CONTAINER);
-    }
-    Ok(lease)
-}
-
 /// Removes what the reference plugin has made for an attachment that is not ours.
 fn del_foreign(host: &mut Rtnl, owner: &Owner, del: &Del<Conf>) -> Result<()> {
-    Error::collect([link::del_foreign(host, del), reference::release(owner)])
-}
-
-/// The addresses of the container's interface `ifname`; other plugins may have added others. In a result that does not
-/// tell whose addresses are, all are.
-fn ips_of(result: &Success, ifname: &str) -> Vec<IpConfig> {
-    let is_own = |ip: &IpConfig| {
-        result.interface_of(ip).is_some_and(|interface| interface.sandbox.is_some() && interface.name == ifname)
-    };
-    let (own, others): (Vec<_>, Vec<_>) = result.ips.iter().cloned().partition(is_own);
-    if own.is_empty() { others.into_iter().filter(|ip| result.interface_of(ip).is_none()).collect() } else { own }
-}
-
-/// What is masqueraded: no router forwards link-local addresses.
-fn subnets(ips: &[IpConfig]) -> Vec<IpNetwork> {
-    let is_local = |ip: &&IpConfig| matches!(ip.address.ip(), IpAddr::V6(ip) if ip.is_unicast_link_local());
-    ips.iter().filter(|ip| !is_local(ip)).map(|ip| ip.address).collect()
+    let is_port = |host: &mut Rtnl, link: &Link| link::is_port(host, &del.network.conf, link);
+    Error::collect([foreign::del(host, del, is_port), reference::release(owner)])
 }
 
 /// Removes links and rules, and what only they needed. What is shared comes last: of two attachments that end together, the
@@ -186,10 +150,4 @@ fn remove(host: &mut Rtnl, ports: &[Link], bridge: &str, release_rules: impl FnO
     let going: Vec<LinkIndex> = ports.iter().map(|port| port.index).collect();
     let links: Vec<Result<()>> = going.iter().map(|port| host.del_link(*port).map_err(kernel)).collect();
     Error::collect(links.into_iter().chain([rules, masquerade::release_unused(bridge, &going)]))
-}
-
-/// Whether an error says that a network namespace has gone: its mount point too, or only that is left, or there is another
-/// kind of namespace in its place.
-fn is_gone(error: &net::Error) -> bool {
-    error.is_not_found() || error.errno == Errno::EINVAL
 }

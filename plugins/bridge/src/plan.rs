@@ -2,14 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use attach::{first_host, ip_masq::Backend, keys};
 use cni::{Dns, Error, IpConfig, Result, Route, Success, check_ifname};
 use ipnetwork::IpNetwork;
 use net::{Mac, PortChange};
 
 use crate::{conf::Conf, vlan::Vlans};
-
-/// The range of MTUs of bridges and veth pairs in bytes (`ETH_MIN_MTU`, `ETH_MAX_MTU`, `if_ether.h`).
-const MTUS: std::ops::RangeInclusive<u32> = 68..=65535;
 
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,17 +43,6 @@ pub struct Plan {
     pub dns: Dns,
 }
 
-/// What masquerades.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backend {
-    /// `nf_tables`, and iptables where the kernel has no `nf_tables`.
-    Any,
-    /// Elements of our table of `nf_tables`.
-    Nftables,
-    /// A chain per container, as the reference plugin has it.
-    Iptables,
-}
-
 impl Plan {
     /// Checks the configuration; `cni_args` is `CNI_ARGS`.
     pub fn new(conf: &Conf, cni_args: &str, has_ipam: bool) -> Result<Self> {
@@ -74,13 +61,13 @@ impl Plan {
         let gateway = conf.is_gateway || conf.is_default_gateway;
         let plan = Self {
             bridge: conf.bridge().to_owned(),
-            mtu: mtu(conf.mtu)?,
+            mtu: keys::mtu(conf.mtu, keys::MTU_MAX, "")?,
             promisc: conf.promisc_mode,
             mac: mac(conf, cni_args)?,
             gateway,
             default_gateway: conf.is_default_gateway,
             force_address: conf.force_address,
-            masquerade: if conf.ip_masq { Some(backend(conf.ip_masq_backend.as_deref())?) } else { None },
+            masquerade: Backend::of(conf.ip_masq, conf.ip_masq_backend.as_deref())?,
             spoof_check: conf.macspoofchk,
             detect_duplicates: conf.enabledad,
             up: !conf.disable_container_interface,
@@ -108,13 +95,7 @@ impl Plan {
     }
 
     /// The delegate's result with the gateways and default routes that the configuration asks for.
-    ///
-    /// # Errors
-    /// If the delegate has handed out no address.
-    pub fn complete(&self, mut lease: Success) -> Result<Success> {
-        if lease.ips.is_empty() {
-            return Err(Error::invalid("IPAM plugin returned missing IP config"));
-        }
+    pub fn complete(&self, mut lease: Success) -> Success {
         if self.gateway {
             for ip in &mut lease.ips {
                 ip.gateway = ip.gateway.or_else(|| first_host(&ip.address));
@@ -125,10 +106,7 @@ impl Plan {
                 family.add_default_route(&lease.ips, &mut lease.routes);
             }
         }
-        if !self.dns.is_empty() {
-            lease.dns = self.dns.clone();
-        }
-        Ok(lease)
+        lease
     }
 }
 
@@ -193,42 +171,11 @@ impl Family {
     }
 }
 
-fn first_host(network: &IpNetwork) -> Option<IpAddr> {
-    match network.network() {
-        IpAddr::V4(ip) => u32::from(ip).checked_add(1).map(|next| Ipv4Addr::from(next).into()),
-        IpAddr::V6(ip) => u128::from(ip).checked_add(1).map(|next| Ipv6Addr::from(next).into()),
-    }
-}
-
 fn check_bridge_name(name: &str) -> Result<()> {
     check_ifname(name).map_err(|error| {
         let details = if error.details.is_empty() { String::new() } else { format!(" ({})", error.details) };
         Error::invalid(format!("\"bridge\" \"{name}\": {}{details}", error.msg))
     })
-}
-
-fn backend(name: Option<&str>) -> Result<Backend> {
-    match name {
-        None => Ok(Backend::Any),
-        Some("nftables") => Ok(Backend::Nftables),
-        Some("iptables") => Ok(Backend::Iptables),
-        Some(other) => Err(Error::invalid(format!(
-            "unknown ipmasq backend \"{other}\": \"ipMasqBackend\" must be \"nftables\" or \"iptables\""
-        ))),
-    }
-}
-
-fn mtu(mtu: Option<i64>) -> Result<Option<u32>> {
-    match mtu.unwrap_or(0) {
-        0 => Ok(None),
-        mtu => u32::try_from(mtu).ok().filter(|mtu| MTUS.contains(mtu)).map(Some).ok_or_else(|| {
-            Error::invalid(format!(
-                "\"mtu\" {mtu}: must be 0 (the kernel's choice) or {} to {}",
-                MTUS.start(),
-                MTUS.end()
-            ))
-        }),
-    }
 }
 
 /// A later source goes before an earlier: `CNI_ARGS`, `args.cni.mac`, the capability `mac`.
@@ -239,15 +186,7 @@ fn mac(conf: &Conf, cni_args: &str) -> Result<Option<Mac>> {
         ("args.cni.mac", conf.args.cni.mac.as_deref()),
         ("CNI_ARGS MAC", args.get("MAC").map(String::as_str)),
     ];
-    let Some((source, text)) = sources.into_iter().find_map(|(source, mac)| Some((source, mac?))) else {
-        return Ok(None);
-    };
-    match text.parse::<Mac>() {
-        Ok(mac) if mac.is_assignable() => Ok(Some(mac)),
-        _ => Err(Error::invalid(format!(
-            "{source} \"{text}\": must be the hardware address of one station, like 02:00:00:12:34:56"
-        ))),
-    }
+    keys::mac(sources)
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 //!
 //! Its chain of iptables is as ours (`attach::masquerade_chain`).
 
-use attach::{Owner, firewall, open_for_removal};
+use attach::{
+    Owner, firewall, open_for_removal,
+    reference::{delete_rules, release_masquerade},
+};
 use cni::{Attachment, Result};
 use nft::{Batch, Family, Nft, Table};
-
-/// The chain with a rule per masqueraded address.
-const CHECKS: &str = "masq_checks";
 
 /// Removes the attachment's masquerading, which has the same tag as ours, and its spoof check.
 pub fn release(owner: &Owner) -> Result<()> {
@@ -19,22 +19,6 @@ pub fn release(owner: &Owner) -> Result<()> {
         Ok(batch)
     });
     commit.map_err(firewall)
-}
-
-/// Whether so many addresses of the attachment are masqueraded.
-pub fn masquerades(owner: &Owner, addresses: usize) -> Result<bool> {
-    let Some(mut nft) = open_for_removal()? else { return Ok(false) };
-    let rules = nft.rules(&masquerade_table(), CHECKS).map_err(firewall)?;
-    let own = rules.iter().filter(|rule| rule.comment.as_deref().is_some_and(|comment| owner.owns(comment)));
-    Ok(own.count() >= addresses)
-}
-
-fn masquerade_table() -> Table {
-    Table::new(Family::Inet, "cni_plugins_masquerade")
-}
-
-fn release_masquerade(nft: &mut Nft, owner: &Owner, batch: &mut Batch) -> nft::Result<()> {
-    delete_rules(nft, batch, &masquerade_table(), CHECKS, |comment| owner.owns(comment))
 }
 
 /// A jump from `PREROUTING` to a chain of the attachment's, which jumps to another one.
@@ -50,18 +34,5 @@ fn release_spoof_check(nft: &mut Nft, attachment: &Attachment, batch: &mut Batch
             batch.delete_chain(&table, &chain);
         }
     }
-    Ok(())
-}
-
-fn delete_rules(
-    nft: &mut Nft,
-    batch: &mut Batch,
-    table: &Table,
-    chain: &str,
-    is_own: impl Fn(&str) -> bool,
-) -> nft::Result<()> {
-    let rules = nft.rules(table, chain)?;
-    let own = rules.iter().filter(|rule| rule.comment.as_deref().is_some_and(&is_own));
-    own.for_each(|rule| batch.delete_rule(table, chain, rule.handle));
     Ok(())
 }

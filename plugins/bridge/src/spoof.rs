@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use attach::{Owner, Section, TABLE, firewall, network_hash, open_for_removal, tag_prefix, verify::failed};
+use attach::{Garbage, Owner, Section, TABLE, firewall, open_for_removal, verify::failed};
 use cni::{Attachment, Result, Undo};
 use net::{Link, Mac};
 use nft::{
@@ -55,19 +55,14 @@ pub fn release(owner: &Owner) -> Result<()> {
 
 /// Removes what belongs to attachments of `network` that are not in `keep`.
 pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()> {
-    let kept: BTreeSet<String> = keep.iter().map(|attachment| Owner::new(network, attachment).prefix()).collect();
-    let hash = network_hash(network);
-    let is_garbage = |element: &Element| {
-        let prefix = element.comment.as_deref().and_then(tag_prefix);
-        prefix.is_some_and(|prefix| prefix.starts_with(&hash) && !kept.contains(prefix))
-    };
+    let garbage = Garbage::of(network, keep);
     let Some(mut nft) = open_for_removal()? else { return Ok(()) };
     let commit = nft.transaction(|nft| {
         let mut gone = match nft.elements(&table(), &ports()) {
             Err(error) if error.is_not_found() => Vec::new(),
             listed => listed?,
         };
-        gone.retain(is_garbage);
+        gone.retain(|element| element.comment.as_deref().is_some_and(|tag| garbage.owns(tag)));
         without(nft, &gone)
     });
     commit.map_err(firewall)

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use attach::{kernel, verify::failed, veth::existing};
+use attach::{kernel, netns::is_gone, verify::failed, veth::existing};
 use cni::{Error, Result, Success, Undo};
 use net::{Errno, Inside, Link, Netns, Rtnl, sysctl};
 
@@ -173,12 +173,6 @@ fn value(inside: &Inside<'_>, sysctl: &Sysctl) -> Result<Option<Sysctl>> {
         Err(error) if error.errno == Errno::EACCES => Ok(None),
         Err(error) => Err(kernel(error)),
     }
-}
-
-/// Whether an error says that a network namespace has gone: its mount point too, or only that is left, or there is another
-/// kind of namespace in its place.
-fn is_gone(error: &net::Error) -> bool {
-    error.is_not_found() || matches!(error.errno, Errno::EINVAL | Errno::ENOTDIR | Errno::ELOOP | Errno::ENXIO)
 }
 
 /// Whether an error will be the same the next time.

@@ -91,12 +91,25 @@ impl Conntrack {
     }
 
     /// The connections that match. Given family and protocol, the kernel sends no others (since 5.8).
+    ///
+    /// All network namespaces share one table, with places for a quarter of a million connections on larger machines, and the
+    /// kernel looks into each of them. It is not asked to if this one has no connection.
     pub fn list(&mut self, filter: Filter) -> Result<Vec<Entry>> {
+        if self.count() == Some(0) {
+            return Ok(Vec::new());
+        }
         let decode = |payload: &[u8], entries: &mut Vec<Entry>| {
             entries.extend(wire::decode(payload).filter(|entry| filter.matches(entry)));
         };
         let entries = self.socket.dump(wire::list(filter), decode);
         entries.map_err(|failure| failure.into_error("list", "conntrack entries"))
+    }
+
+    /// How many there are; `None` where the kernel does not say.
+    fn count(&mut self) -> Option<u32> {
+        let mut count = None;
+        let asked = self.socket.ask(wire::count(), |payload| count = wire::counted(payload));
+        asked.ok().and(count)
     }
 
     /// Forgets a connection; says whether it was still there. One that took its place is left alone if its id tells.

@@ -32,6 +32,10 @@ const CTA_PROTO_NUM: u16 = 1;
 const CTA_PROTO_SRC_PORT: u16 = 2;
 const CTA_PROTO_DST_PORT: u16 = 3;
 
+/// A question that is not in the packet library (`IPCTNL_MSG_CT_GET_STATS`), and its answer.
+const GET_STATS: u8 = 5;
+const CTA_STATS_GLOBAL_ENTRIES: u16 = 1;
+
 /// What of the original tuple to compare: `CTA_FILTER_F_CTA_PROTO_NUM` and `CTA_FILTER_F_CTA_PROTO_DST_PORT`,
 /// `net/netfilter/nf_internals.h`.
 const F_PROTO_NUM: u32 = 1 << 3;
@@ -54,6 +58,16 @@ pub(super) fn list(filter: Filter) -> Message {
     }
     let family = filter.family.map_or(0, |family| family.0);
     message(family, ConntrackMessageType::Get, attributes)
+}
+
+/// The question how many connections there are in the network namespace.
+pub(super) fn count() -> Message {
+    message(0, ConntrackMessageType::Other(GET_STATS), Vec::new())
+}
+
+/// Its answer.
+pub(super) fn counted(payload: &[u8]) -> Option<u32> {
+    Attrs(payload).be32(CTA_STATS_GLOBAL_ENTRIES)
 }
 
 /// The request to delete one connection.

@@ -67,6 +67,11 @@ impl<T: Into<Value>> Field<T> {
         Concat::from(self).dot(next)
     }
 
+    /// Adds the network of an address: see [`Concat::dot_network`].
+    pub fn dot_network<A: Address>(self, next: Field<A>, prefix_len: u8) -> Concat {
+        Concat::from(self).dot_network(next, prefix_len)
+    }
+
     /// Matches what is in a set.
     pub fn in_set(self, set: &Set) -> Expr {
         Concat::from(self).in_set(set)
@@ -104,7 +109,7 @@ impl<T: Address + Into<Value>> Field<T> {
         let bytes = addr.to_bytes();
         let mask = prefix_mask(prefix_len, bytes.len());
         let network: Vec<u8> = bytes.iter().zip(&mask).map(|(byte, mask)| byte & mask).collect();
-        if mask.iter().all(|byte| *byte == u8::MAX) {
+        if is_full(&mask) {
             return self.then([Op::Cmp(op, Reg::FIRST, network)]);
         }
         let xor = vec![0; mask.len()];
@@ -127,6 +132,10 @@ impl<T: Address + Into<Value>> Field<T> {
 fn prefix_mask(prefix_len: u8, width: usize) -> Vec<u8> {
     let bit_is_set = |bit: usize| bit < usize::from(prefix_len);
     (0..width).map(|byte| (0..8).fold(0, |mask, bit| (mask << 1) | u8::from(bit_is_set(byte * 8 + bit)))).collect()
+}
+
+fn is_full(mask: &[u8]) -> bool {
+    mask.iter().all(|byte| *byte == u8::MAX)
 }
 
 impl Field<Ifname> {
@@ -192,12 +201,15 @@ enum Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Concat {
     needs: Vec<Dependency>,
-    loads: Vec<(Load, KeyType)>,
+    loads: Vec<(Load, KeyType, Mask)>,
 }
+
+/// The bits of a field that are looked at; none for all.
+type Mask = Option<Vec<u8>>;
 
 impl<T> From<Field<T>> for Concat {
     fn from(field: Field<T>) -> Self {
-        Self { needs: field.needs.into_iter().collect(), loads: vec![(field.load, field.kind)] }
+        Self { needs: field.needs.into_iter().collect(), loads: vec![(field.load, field.kind, None)] }
     }
 }
 
@@ -206,7 +218,16 @@ impl Concat {
     #[must_use]
     pub fn dot<U>(mut self, next: Field<U>) -> Self {
         self.needs.extend(next.needs);
-        self.loads.push((next.load, next.kind));
+        self.loads.push((next.load, next.kind, None));
+        self
+    }
+
+    /// Adds the network of an address: nft's `. ip daddr & 255.255.255.0`.
+    #[must_use]
+    pub fn dot_network<A: Address>(mut self, next: Field<A>, prefix_len: u8) -> Self {
+        let mask = prefix_mask(prefix_len, next.kind.len());
+        self.needs.extend(next.needs);
+        self.loads.push((next.load, next.kind, Some(mask).filter(|mask| !is_full(mask))));
         self
     }
 
@@ -242,8 +263,9 @@ impl Concat {
         let mut ops: Vec<Op> = self.needs.into_iter().map(Op::Require).collect();
         let mut reg = 0;
         let mut fields = Vec::with_capacity(self.loads.len());
-        for (load, kind) in self.loads {
+        for (load, kind, mask) in self.loads {
             ops.push(Op::Load(load, Reg(reg)));
+            ops.extend(mask.map(|mask| Op::Bitwise { reg: Reg(reg), xor: vec![0; mask.len()], mask }));
             reg += kind.registers();
             fields.push(kind);
         }

@@ -6,6 +6,7 @@
 //! | `oifname != "cni0"` | `meta::oifname().is_not(name)` |
 //! | `meta l4proto { tcp, udp }` | `meta::l4proto().any_of([Proto::TCP, Proto::UDP])` |
 //! | `ip saddr . oifname @pairs` | `ip::saddr().dot(meta::oifname()).in_set(&pairs)` |
+//! | `ip saddr . ip daddr & 255.0.0.0 @nets` | `ip::saddr().dot_network(ip::daddr(), 8).in_set(&nets)` |
 //! | `dnat ip to meta l4proto . th dport map @m` | `meta::l4proto().dot(th::dport()).dnat_to(&m)` |
 //!
 //! An [`Expr`] stands for one such phrase. It uses registers from the first on and leaves nothing in them that a later

@@ -21,6 +21,7 @@ mod data_path;
 mod floor;
 mod host;
 mod json;
+mod kinds;
 mod leases;
 mod ports;
 mod published;
@@ -45,13 +46,14 @@ const REFERENCE: &str = "reference";
 type Scenario = fn(&Setup) -> Vec<Series>;
 
 /// All scenarios, in the order in which they are measured.
-const SCENARIOS: [(&str, Scenario); 6] = [
+const SCENARIOS: [(&str, Scenario); 7] = [
     ("size", size::measure),
     ("leases", leases::measure),
     ("containers", containers::measure),
     ("workers", workers::measure),
     ("ports", ports::measure),
     ("data-path", data_path::measure),
+    ("plugins", kinds::measure),
 ];
 
 fn main() -> ExitCode {

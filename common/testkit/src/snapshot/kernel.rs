@@ -10,7 +10,7 @@ use std::time::Duration;
 /// No tool takes that long to print what there is.
 const TOOL_LIMIT: Duration = Duration::from_mins(1);
 
-const LINK: [&str; 7] = ["link", "master", "mtu", "address", "ifalias", "txqlen", "inet6_addr_gen_mode"];
+const LINK: [&str; 8] = ["link", "master", "mtu", "address", "ifalias", "altnames", "txqlen", "inet6_addr_gen_mode"];
 
 /// What somebody set; the rest of a link's flags follows its carrier.
 const LINK_FLAGS: [&str; 7] = ["UP", "BROADCAST", "MULTICAST", "LOOPBACK", "NOARP", "PROMISC", "ALLMULTI"];

@@ -9,6 +9,7 @@ mod crash;
 mod demand;
 mod effect;
 mod expected;
+mod host_links;
 mod layout;
 mod lease;
 mod life;

@@ -44,48 +44,54 @@ pub fn realize(result: &Value, sandbox: &Sandbox, ns: &TestNs) {
     let interfaces = items(&result["interfaces"]);
     let (inside, host): (Vec<_>, Vec<_>) =
         interfaces.iter().partition(|link| link["sandbox"].as_str().is_some_and(|path| !path.is_empty()));
-    ns.sh("ip link set lo up");
+    let (mut here, mut there) = (Vec::new(), vec!["link set lo up".to_owned()]);
     for (rank, link) in inside.iter().enumerate() {
         let name = text(&link["name"]);
         let fallback = format!("peer-{}", ns.name());
         let peer = host.get(rank).map_or(fallback, |link| text(&link["name"]));
-        sandbox.sh(&format!(
-            "ip link add {peer} type veth peer name {name} netns {netns}; ip link set {peer} up",
-            netns = ns.name()
-        ));
-        ns.sh(&format!("ip link set {name} up"));
-        set_mac(&text(&link["mac"]), |mac| drop(ns.sh(&format!("ip link set {name} address {mac}"))));
-        if let Some(link) = host.get(rank) {
-            set_mac(&text(&link["mac"]), |mac| drop(sandbox.sh(&format!("ip link set {peer} address {mac}"))));
-        }
-        addresses(result, &interfaces, &name, (sandbox, &peer), ns);
+        here.push(format!("link add {peer} type veth peer name {name} netns {}", ns.name()));
+        up(&mut here, &peer, host.get(rank).map_or(&Value::Null, |link| &link["mac"]));
+        up(&mut there, &name, &link["mac"]);
+        addresses(result, &interfaces, (&peer, &mut here), (&name, &mut there));
     }
-    for route in items(&result["routes"]) {
+    there.extend(items(&result["routes"]).iter().map(|route| {
         let via = text(&route["gw"]);
-        let via = if via.is_empty() { String::new() } else { format!("via {via}") };
-        ns.sh(&format!("ip route replace {} {via} || ip -6 route replace {0} {via}", text(&route["dst"])));
-    }
+        format!("route replace {}{}", text(&route["dst"]), if via.is_empty() { via } else { format!(" via {via}") })
+    }));
+    batch(sandbox.host(), &here);
+    batch(ns, &there);
 }
 
-fn addresses(result: &Value, interfaces: &[Value], name: &str, (sandbox, peer): (&Sandbox, &str), ns: &TestNs) {
-    let here = |ip: &&Value| {
+fn up(commands: &mut Vec<String>, link: &str, mac: &Value) {
+    let mac = text(mac);
+    let address = if mac.is_empty() { mac } else { format!(" address {mac}") };
+    commands.push(format!("link set {link}{address} up"));
+}
+
+/// The addresses of the container's link, and those of its gateways for the host's.
+fn addresses(
+    result: &Value,
+    interfaces: &[Value],
+    (peer, here): (&str, &mut Vec<String>),
+    (name, there): (&str, &mut Vec<String>),
+) {
+    let is_own = |ip: &&Value| {
         let index = ip["interface"].as_u64().and_then(|index| usize::try_from(index).ok());
         index.and_then(|index| interfaces.get(index)).is_none_or(|link| link["name"] == name)
     };
-    for ip in items(&result["ips"]).iter().filter(here) {
+    for ip in items(&result["ips"]).iter().filter(is_own) {
         let (address, gateway) = (text(&ip["address"]), text(&ip["gateway"]));
-        let nodad = if address.contains(':') { "nodad" } else { "" };
-        ns.sh(&format!("ip addr add {address} dev {name} {nodad}"));
+        let nodad = if address.contains(':') { " nodad" } else { "" };
+        there.push(format!("addr add {address} dev {name}{nodad}"));
         if let (false, Some((_, length))) = (gateway.is_empty(), address.split_once('/')) {
-            sandbox.sh(&format!("ip addr add {gateway}/{length} dev {peer} {nodad}"));
+            here.push(format!("addr add {gateway}/{length} dev {peer}{nodad}"));
         }
     }
 }
 
-fn set_mac(mac: &str, set: impl Fn(&str)) {
-    if !mac.is_empty() {
-        set(mac);
-    }
+/// To start programs is most of what a stage takes: one for all.
+fn batch(ns: &TestNs, commands: &[String]) {
+    ns.sh(&format!("ip -batch - <<'COMMANDS'\n{}\nCOMMANDS", commands.join("\n")));
 }
 
 fn items(value: &Value) -> Vec<Value> {

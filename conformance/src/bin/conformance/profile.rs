@@ -8,6 +8,8 @@
 //! * `{i}`: the container's number in the case, from 1 to 250: `"10.0.{i}.0/24"`.
 //! * `{ii}`: the same as two hexadecimal digits, for hardware addresses: `"02:00:00:00:00:{ii}"`.
 //! * `"{8000+i}"`, as a whole text: a number, for ports.
+//!
+//! `hostLinks` in it is the suite's own: see [`crate::host_links`].
 
 use serde_json::{Map, Value};
 
@@ -73,7 +75,8 @@ fn number(text: &str, n: u64) -> Option<Value> {
 }
 
 impl Places {
-    fn fill(&self, text: &str) -> String {
+    /// A text with its placeholders filled.
+    pub fn fill(&self, text: &str) -> String {
         let (number, octet) = (self.number.to_string(), format!("{:02x}", self.number));
         let text = text.replace("{dir}", &self.dir).replace("{netns}", &self.netns);
         text.replace("{i}", &number).replace("{ii}", &octet)

@@ -3,6 +3,7 @@
 
 use crate::case::Stop;
 use crate::demand::Demands;
+use crate::host_links;
 use crate::neighbour;
 use crate::profile::{Places, fill};
 use crate::stub::Stub;
@@ -53,6 +54,13 @@ impl Stage {
         for dir in [stage.dir(), stage.stub_dir()] {
             arranged("a directory", fs::create_dir(&dir));
         }
+        let links = stage.host_links();
+        if !links.is_empty() {
+            host_links::prepare(&stage.sandbox);
+        }
+        for name in links.iter().filter(|name| !host_links::is_own(name)) {
+            host_links::make(&stage.sandbox, name);
+        }
         stage
     }
 
@@ -69,6 +77,16 @@ impl Stage {
     /// The newest version that the plugin and the suite know.
     pub fn version(&self) -> &'static str {
         self.subject.newest()
+    }
+
+    /// The links that the plugin wants on the host, with placeholders.
+    fn host_links(&self) -> Vec<String> {
+        self.subject.config.as_ref().map(host_links::named).unwrap_or_default()
+    }
+
+    /// Whether the host gets something for each container before that is attached.
+    pub fn is_furnished(&self) -> bool {
+        self.subject.facts.kind == Some(Kind::Chained) || self.host_links().iter().any(|name| host_links::is_own(name))
     }
 
     /// Skips the case for plugins that do not list this version.
@@ -146,6 +164,9 @@ impl Stage {
 
     fn attachment(&self, ns: &TestNs, ifname: &str, version: &str) -> Attachment {
         let places = self.places(ns);
+        for name in self.host_links().iter().filter(|name| host_links::is_own(name)) {
+            host_links::make(&self.sandbox, &places.fill(name));
+        }
         let prev = self.prev().map(|prev| neighbour::renamed(prev, ifname));
         if let Some(prev) = &prev {
             neighbour::realize(&fill(prev, &places), &self.sandbox, ns);
@@ -173,7 +194,7 @@ impl Stage {
         let mut conf = json!({ "cniVersion": version, "name": NETWORK, "type": self.subject.name });
         let own = self.subject.config.as_ref().map(|config| fill(config, places));
         for (key, value) in own.iter().filter_map(Value::as_object).flatten() {
-            if !["cniVersion", "name", "prevResult"].contains(&key.as_str()) {
+            if !["cniVersion", "name", "prevResult", host_links::KEY].contains(&key.as_str()) {
                 conf[key] = value.clone();
             }
         }

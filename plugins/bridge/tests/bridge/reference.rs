@@ -114,6 +114,16 @@ fn masquerading_of_theirs_is_removed_by_ours() {
 }
 
 #[test]
+fn masquerading_of_theirs_is_garbage_like_ours() {
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    stage.sandbox.sh(&format!("nft -f - <<'RULES'\n{MASQUERADING}\nRULES"));
+    Attachment::new(stage.dual(json!({})), &c1).gc(&[("c1", "eth0")]).silent();
+    let left = stage.ruleset();
+    assert!(left.contains("10.1.0.2") && !left.contains("10.1.0.3"), "{left}");
+}
+
+#[test]
 fn interface_of_theirs_whose_address_tuning_had_changed_is_removed_by_ours() {
     if !is_there() {
         return;

@@ -6,7 +6,6 @@ use super::tracer::{Call, Fault, Program, Traced, trace};
 use crate::case::{Stop, Verdict};
 use crate::demand::{Demands, demand};
 use crate::stage::{Container, Stage};
-use crate::subject::Kind;
 use serde_json::Value;
 use std::time::Duration;
 use testkit::{Attachment, Output, Plugin, Snapshot};
@@ -51,8 +50,8 @@ pub fn baseline(stage: &Stage) -> Result<Baseline, Stop> {
     first.at.with_prev(&result).del().silence()?;
     let stays = container.diff(&first.ns.snapshot());
     discard(first);
-    let chained = stage.subject.facts.kind == Some(Kind::Chained);
-    Ok(Baseline { before: (!chained).then(|| Before { host: host(stage), container }), stays })
+    let before = (!stage.is_furnished()).then(|| Before { host: host(stage), container });
+    Ok(Baseline { before, stays })
 }
 
 /// Tries a point.
