@@ -14,6 +14,7 @@ mod crash;
 mod daemon;
 mod del;
 mod gc;
+mod junk;
 mod life;
 mod reference;
 mod stage;
