@@ -134,10 +134,24 @@ fn readable(channel: &impl Channel, wanting: Option<BorrowedFd<'_>>, limit: Dura
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use std::os::{fd::AsFd, unix::net::UnixDatagram};
 
     use super::*;
+
+    /// What a machine says when it is its turn the next time, which `now` becomes; nothing if it gives up.
+    pub fn said(machine: &mut impl Machine, now: &mut Duration) -> Option<Vec<u8>> {
+        loop {
+            match machine.next(*now) {
+                Next::Send(bytes) => return Some(bytes),
+                Next::Wait(until) => {
+                    assert!(until > *now, "it would be asked for ever");
+                    *now = until;
+                }
+                Next::GiveUp => return None,
+            }
+        }
+    }
 
     struct Socket(UnixDatagram);
 
@@ -158,19 +172,19 @@ mod tests {
         }
     }
 
-    /// Says how often it has asked, three times, and wants an answer to its second question.
-    struct Asker(u8);
+    /// Says how often it has asked, twice, and wants an answer to its second question within this time.
+    struct Asker(u8, Duration);
 
     impl Machine for Asker {
         type Outcome = Vec<u8>;
 
         fn next(&mut self, now: Duration) -> Next {
-            let due = Duration::from_millis(u64::from(self.0) * 20);
+            let due = [Duration::ZERO, Duration::from_millis(20), self.1][usize::from(self.0)];
             if now < due {
                 return Next::Wait(due);
             }
             self.0 += 1;
-            if self.0 > 3 { Next::GiveUp } else { Next::Send(vec![self.0]) }
+            if self.0 > 2 { Next::GiveUp } else { Next::Send(vec![self.0]) }
         }
 
         fn hear(&mut self, _: Duration, heard: &Heard) -> Option<Vec<u8>> {
@@ -187,7 +201,7 @@ mod tests {
                 theirs.send(answer).unwrap();
             }
         });
-        assert_eq!(converse(&mut Asker(0), &Socket(ours), None).unwrap(), b"yes");
+        assert_eq!(converse(&mut Asker(0, Duration::from_secs(20)), &Socket(ours), None).unwrap(), b"yes");
         server.join().unwrap();
     }
 
@@ -195,10 +209,11 @@ mod tests {
     fn silence_ends_it_and_so_does_who_wanted_it() {
         let (ours, _theirs) = UnixDatagram::pair().unwrap();
         let ours = Socket(ours);
-        assert!(matches!(converse(&mut Asker(0), &ours, None), Err(Failure::Silence)));
+        let asker = || Asker(0, Duration::from_millis(40));
+        assert!(matches!(converse(&mut asker(), &ours, None), Err(Failure::Silence)));
         let (gone, wanting) = UnixDatagram::pair().unwrap();
         gone.shutdown(std::net::Shutdown::Both).unwrap();
         wanting.shutdown(std::net::Shutdown::Both).unwrap();
-        assert!(matches!(converse(&mut Asker(0), &ours, Some(wanting.as_fd())), Err(Failure::Cancelled)));
+        assert!(matches!(converse(&mut asker(), &ours, Some(wanting.as_fd())), Err(Failure::Cancelled)));
     }
 }

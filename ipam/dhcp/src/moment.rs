@@ -1,5 +1,7 @@
 //! Time that goes on while the machine sleeps, and across the daemon's restarts.
 
+use std::time::Duration;
+
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,12 @@ impl Moment {
     #[must_use]
     pub const fn plus_millis(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis))
+    }
+
+    /// That much later.
+    #[must_use]
+    pub fn plus(self, time: Duration) -> Self {
+        self.plus_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// How long after `earlier`; 0 if it is before.

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use crate::exchange::Next;
+
 /// Random numbers, so that machines that are started together do not go on asking together.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
@@ -80,6 +82,68 @@ impl Resend {
         let (time, deviation) = first.unwrap_or((doubled.0 << past, doubled.1));
         let longest = self.longest;
         self.random.around(Duration::from_millis(time).min(longest), Duration::from_millis(deviation).min(longest / 4))
+    }
+}
+
+/// When it is time to say something, again and again until an answer comes or the end. Times are those since the conversation has begun.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    resend: Resend,
+    next: Duration,
+    last: Duration,
+    deadline: Option<Duration>,
+    end: Duration,
+}
+
+/// Whether it is time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// It is. The next time follows after a wait.
+    Say,
+    /// It is, and the server that was asked has not answered in time: it is time to look for another one.
+    SayAnew,
+    /// This is to be done meanwhile.
+    Rest(Next),
+}
+
+impl Pace {
+    /// From now on until `end`.
+    pub fn new(resend: Resend, end: Duration) -> Self {
+        Self { resend, next: Duration::ZERO, last: Duration::ZERO, deadline: None, end }
+    }
+
+    /// What it is time for.
+    pub fn turn(&mut self, now: Duration) -> Turn {
+        if now >= self.end {
+            return Turn::Rest(Next::GiveUp);
+        }
+        let deadline = self.deadline.unwrap_or(self.end);
+        let is_late = now >= deadline;
+        if now < self.next && !is_late {
+            return Turn::Rest(Next::Wait(self.next.min(deadline).min(self.end)));
+        }
+        (self.last, self.next) = (now, now + self.resend.wait());
+        if !is_late {
+            return Turn::Say;
+        }
+        self.deadline = None;
+        Turn::SayAnew
+    }
+
+    /// A server is asked, from now on, and has so long to answer.
+    pub fn ask(&mut self, now: Duration, patience: Duration) {
+        self.resend.next = 0;
+        (self.deadline, self.next) = (Some(now + patience), now);
+    }
+
+    /// It has refused: after a wait it is time to look for another one.
+    pub fn retreat(&mut self, now: Duration) {
+        (self.deadline, self.next) = (None, now + self.resend.wait());
+    }
+
+    /// When something was said last.
+    pub fn last(&self) -> Duration {
+        self.last
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     exchange::{Heard, Machine, Next},
     lease::Lease,
     moment::Moment,
-    schedule::{Patience, Random, Resend},
+    schedule::{Pace, Patience, Random, Resend, Turn},
     v4::{
         message::{Client, Say},
         reply::{Circumstances, Reply},
@@ -30,9 +30,8 @@ pub struct Link {
 impl Link {
     /// The lease counts from when it was asked for (RFC 2131, section 4.4.1).
     fn circumstances(&self, asked: Duration, heard: &Heard) -> Circumstances {
-        let millis = u64::try_from(asked.as_millis()).unwrap_or(u64::MAX);
         Circumstances {
-            since: self.begin.plus_millis(millis),
+            since: self.begin.plus(asked),
             mac: heard.mac.unwrap_or_default(),
             mtu: self.mtu,
             priority: self.priority,
@@ -50,9 +49,7 @@ pub struct Acquire {
     random: Random,
     xid: u32,
     state: State,
-    resend: Resend,
-    send_at: Duration,
-    last_sent: Duration,
+    pace: Pace,
     refusal: Option<String>,
 }
 
@@ -60,8 +57,8 @@ pub struct Acquire {
 enum State {
     /// Nobody has offered anything yet.
     Selecting,
-    /// This server has been told that its offer is taken, at that time first.
-    Requesting { offered: Ipv4Addr, server: Ipv4Addr, since: Duration },
+    /// This server has been told that its offer is taken.
+    Requesting { offered: Ipv4Addr, server: Ipv4Addr },
 }
 
 /// What it comes to: a lease, or, in place of one, what is wrong with it and where it can be given back.
@@ -82,20 +79,8 @@ impl Acquire {
     /// For a client, which may have had an address before.
     pub fn new(client: Client, link: Link, earlier: Option<Ipv4Addr>, patience: Patience, mut random: Random) -> Self {
         let xid = random.number();
-        let resend = Resend::v4(patience.resend, random.clone());
-        Self {
-            client,
-            link,
-            earlier,
-            patience,
-            random,
-            xid,
-            state: State::Selecting,
-            resend,
-            send_at: Duration::ZERO,
-            last_sent: Duration::ZERO,
-            refusal: None,
-        }
+        let pace = Pace::new(Resend::v4(patience.resend, random.clone()), patience.whole);
+        Self { client, link, earlier, patience, random, xid, state: State::Selecting, pace, refusal: None }
     }
 
     /// Why the last server that was asked has refused.
@@ -103,11 +88,10 @@ impl Acquire {
         self.refusal.as_deref()
     }
 
-    /// Begins anew, after a wait.
-    fn select_again(&mut self, now: Duration) {
+    /// Looks for another server.
+    fn select_again(&mut self) {
         self.state = State::Selecting;
         self.xid = self.random.number();
-        self.send_at = now + self.resend.wait();
     }
 }
 
@@ -115,30 +99,16 @@ impl Machine for Acquire {
     type Outcome = Acquired;
 
     fn next(&mut self, now: Duration) -> Next {
-        if now >= self.patience.whole {
-            return Next::GiveUp;
-        }
-        if let State::Requesting { since, .. } = self.state
-            && now >= since + self.patience.answer
-        {
+        match self.pace.turn(now) {
+            Turn::Rest(next) => return next,
             // It has forgotten what it offered, or it has gone.
-            self.state = State::Selecting;
-            self.xid = self.random.number();
-            self.send_at = now;
-        }
-        if now < self.send_at {
-            let deadline = match self.state {
-                State::Requesting { since, .. } => since + self.patience.answer,
-                State::Selecting => self.patience.whole,
-            };
-            return Next::Wait(self.send_at.min(deadline).min(self.patience.whole));
+            Turn::SayAnew => self.select_again(),
+            Turn::Say => {}
         }
         let say = match self.state {
             State::Selecting => Say::Discover { earlier: self.earlier },
-            State::Requesting { offered, server, .. } => Say::Take { offered, server },
+            State::Requesting { offered, server } => Say::Take { offered, server },
         };
-        self.send_at = now + self.resend.wait();
-        self.last_sent = now;
         Next::Send(self.client.write(say, self.xid, now))
     }
 
@@ -150,20 +120,20 @@ impl Machine for Acquire {
                 if reply.address.is_unspecified() {
                     return None;
                 }
-                self.state = State::Requesting { offered: reply.address, server, since: now };
-                self.resend = Resend::v4(self.patience.resend, self.random.clone());
-                self.send_at = now;
+                self.state = State::Requesting { offered: reply.address, server };
+                self.pace.ask(now, self.patience.answer);
                 None
             }
             (State::Requesting { server, .. }, MessageType::Ack) if reply.server() == Some(*server) => {
-                let lease = reply.lease(&self.link.circumstances(self.last_sent, heard));
+                let lease = reply.lease(&self.link.circumstances(self.pace.last(), heard));
                 Some(lease.map_err(|why| Unusable { why, address: reply.address, server: reply.server() }))
             }
             (State::Requesting { .. }, MessageType::Nak) => {
                 self.refusal = Some(reply.reason().unwrap_or_else(|| "it gave no reason".into()));
                 // That address is not to be had.
                 self.earlier = None;
-                self.select_again(now);
+                self.select_again();
+                self.pace.retreat(now);
                 None
             }
             _ => None,
@@ -177,11 +147,8 @@ pub struct Extend {
     client: Client,
     link: Link,
     address: Ipv4Addr,
-    give_up: Duration,
     xid: u32,
-    resend: Resend,
-    send_at: Duration,
-    last_sent: Duration,
+    pace: Pace,
 }
 
 /// What it comes to.
@@ -197,9 +164,8 @@ impl Extend {
     /// For a client that uses an address, for so long.
     pub fn new(client: Client, link: Link, address: Ipv4Addr, give_up: Duration, mut random: Random) -> Self {
         let xid = random.number();
-        let resend = Resend::v4(give_up, random);
-        let zero = Duration::ZERO;
-        Self { client, link, address, give_up, xid, resend, send_at: zero, last_sent: zero }
+        let pace = Pace::new(Resend::v4(give_up, random), give_up);
+        Self { client, link, address, xid, pace }
     }
 }
 
@@ -207,21 +173,17 @@ impl Machine for Extend {
     type Outcome = Extended;
 
     fn next(&mut self, now: Duration) -> Next {
-        if now >= self.give_up {
-            return Next::GiveUp;
+        let say = Say::Extend { address: self.address };
+        match self.pace.turn(now) {
+            Turn::Rest(next) => next,
+            Turn::Say | Turn::SayAnew => Next::Send(self.client.write(say, self.xid, now)),
         }
-        if now < self.send_at {
-            return Next::Wait(self.send_at.min(self.give_up));
-        }
-        self.send_at = now + self.resend.wait();
-        self.last_sent = now;
-        Next::Send(self.client.write(Say::Extend { address: self.address }, self.xid, now))
     }
 
     fn hear(&mut self, _: Duration, heard: &Heard) -> Option<Extended> {
         let reply = Reply::read(&heard.message, self.xid, self.client.mac)?;
         match reply.kind {
-            MessageType::Ack => match reply.lease(&self.link.circumstances(self.last_sent, heard)) {
+            MessageType::Ack => match reply.lease(&self.link.circumstances(self.pace.last(), heard)) {
                 Ok(lease) => Some(Extended::Lease(lease)),
                 Err(why) => {
                     log::warn!("an acknowledgement cannot be used: {why}");

@@ -9,7 +9,7 @@ use crate::{
     exchange::{Heard, Machine, Next},
     lease::Lease,
     moment::Moment,
-    schedule::{Patience, Random, Resend},
+    schedule::{Pace, Patience, Random, Resend, Turn},
     v6::{
         message::{Client, Say},
         reply::Reply,
@@ -29,9 +29,7 @@ pub struct Acquire {
     random: Random,
     xid: [u8; 3],
     state: State,
-    resend: Resend,
-    send_at: Duration,
-    last_sent: Duration,
+    pace: Pace,
     refusal: Option<String>,
 }
 
@@ -39,28 +37,17 @@ pub struct Acquire {
 enum State {
     /// The best server so far; until the first wait is over a better one may come.
     Soliciting { asked: u32, best: Option<Reply> },
-    /// This server has been told that its offer is taken, at that time first.
-    Requesting { offered: Vec<IpConfig>, server: Vec<u8>, since: Duration },
+    /// This server has been told that its offer is taken.
+    Requesting { offered: Vec<IpConfig>, server: Vec<u8> },
 }
 
 impl Acquire {
     /// For a client, which may have had addresses before.
     pub fn new(client: Client, begin: Moment, earlier: &[IpConfig], patience: Patience, mut random: Random) -> Self {
         let xid = number(&mut random);
-        let resend = Resend::v6(patience.resend, random.clone());
-        Self {
-            client,
-            begin,
-            earlier: earlier.to_vec(),
-            patience,
-            random,
-            xid,
-            state: State::Soliciting { asked: 0, best: None },
-            resend,
-            send_at: Duration::ZERO,
-            last_sent: Duration::ZERO,
-            refusal: None,
-        }
+        let pace = Pace::new(Resend::v6(patience.resend, random.clone()), patience.whole);
+        let state = State::Soliciting { asked: 0, best: None };
+        Self { client, begin, earlier: earlier.to_vec(), patience, random, xid, state, pace, refusal: None }
     }
 
     /// Why the last server that was asked has refused.
@@ -68,18 +55,16 @@ impl Acquire {
         self.refusal.as_deref()
     }
 
-    fn solicit_again(&mut self, at: Duration) {
+    fn solicit_again(&mut self) {
         self.state = State::Soliciting { asked: 0, best: None };
         self.xid = number(&mut self.random);
-        self.send_at = at;
     }
 
     fn request(&mut self, reply: &Reply, now: Duration) {
         let offered = reply.lease(self.begin).map(|lease| lease.ips).unwrap_or_default();
-        self.state = State::Requesting { offered, server: reply.server.clone(), since: now };
-        self.resend = Resend::v6(self.patience.resend, self.random.clone());
+        self.state = State::Requesting { offered, server: reply.server.clone() };
         self.xid = number(&mut self.random);
-        self.send_at = now;
+        self.pace.ask(now, self.patience.answer);
     }
 
     fn note_refusal(&mut self, reply: &Reply) {
@@ -94,37 +79,25 @@ impl Machine for Acquire {
     type Outcome = Lease;
 
     fn next(&mut self, now: Duration) -> Next {
-        if now >= self.patience.whole {
-            return Next::GiveUp;
-        }
-        if let State::Requesting { since, .. } = self.state
-            && now >= since + self.patience.answer
-        {
-            self.solicit_again(now);
-        }
-        if now < self.send_at {
-            let deadline = match self.state {
-                State::Requesting { since, .. } => since + self.patience.answer,
-                State::Soliciting { .. } => self.patience.whole,
-            };
-            return Next::Wait(self.send_at.min(deadline).min(self.patience.whole));
+        match self.pace.turn(now) {
+            Turn::Rest(next) => return next,
+            Turn::SayAnew => self.solicit_again(),
+            Turn::Say => {}
         }
         if let State::Soliciting { asked: 1.., best } = &mut self.state
             && let Some(best) = best.take()
         {
             self.request(&best, now);
+            self.pace.turn(now);
         }
         if let State::Soliciting { asked, .. } = &mut self.state {
             *asked = asked.saturating_add(1);
         }
         let say = match &self.state {
             State::Soliciting { .. } => Say::Solicit(&self.earlier),
-            State::Requesting { offered, server, .. } => Say::Request(offered, server),
+            State::Requesting { offered, server } => Say::Request(offered, server),
         };
-        let message = self.client.write(say, self.xid, now);
-        self.send_at = now + self.resend.wait();
-        self.last_sent = now;
-        Next::Send(message)
+        Next::Send(self.client.write(say, self.xid, now))
     }
 
     fn hear(&mut self, now: Duration, heard: &Heard) -> Option<Lease> {
@@ -146,14 +119,13 @@ impl Machine for Acquire {
             }
             (State::Requesting { server, .. }, MessageType::Reply) if *server == reply.server => {
                 if reply.has_all(prefix_wanted) {
-                    let millis = u64::try_from(self.last_sent.as_millis()).unwrap_or(u64::MAX);
-                    return reply.lease(self.begin.plus_millis(millis));
+                    return reply.lease(self.begin.plus(self.pace.last()));
                 }
                 self.note_refusal(&reply);
                 // What was offered is not to be had, nor, it may be, what was there before.
                 self.earlier.clear();
-                let wait = self.resend.wait();
-                self.solicit_again(now + wait);
+                self.solicit_again();
+                self.pace.retreat(now);
                 None
             }
             _ => None,
@@ -168,11 +140,8 @@ pub struct Extend {
     begin: Moment,
     ips: Vec<IpConfig>,
     server: Option<Vec<u8>>,
-    give_up: Duration,
     xid: [u8; 3],
-    resend: Resend,
-    send_at: Duration,
-    last_sent: Duration,
+    pace: Pace,
 }
 
 /// What it comes to.
@@ -194,17 +163,8 @@ impl Extend {
         mut random: Random,
     ) -> Self {
         let xid = number(&mut random);
-        Self {
-            client,
-            begin,
-            ips: ips.to_vec(),
-            server: server.map(<[u8]>::to_vec),
-            give_up,
-            xid,
-            resend: Resend::v6(give_up, random),
-            send_at: Duration::ZERO,
-            last_sent: Duration::ZERO,
-        }
+        let pace = Pace::new(Resend::v6(give_up, random), give_up);
+        Self { client, begin, ips: ips.to_vec(), server: server.map(<[u8]>::to_vec), xid, pace }
     }
 }
 
@@ -212,14 +172,9 @@ impl Machine for Extend {
     type Outcome = Extended;
 
     fn next(&mut self, now: Duration) -> Next {
-        if now >= self.give_up {
-            return Next::GiveUp;
+        if let Turn::Rest(next) = self.pace.turn(now) {
+            return next;
         }
-        if now < self.send_at {
-            return Next::Wait(self.send_at.min(self.give_up));
-        }
-        self.send_at = now + self.resend.wait();
-        self.last_sent = now;
         let say = match &self.server {
             Some(server) => Say::Renew(&self.ips, server),
             None => Say::Rebind(&self.ips),
@@ -232,9 +187,8 @@ impl Machine for Extend {
         if reply.kind != MessageType::Reply {
             return None;
         }
-        let millis = u64::try_from(self.last_sent.as_millis()).unwrap_or(u64::MAX);
         if reply.has_all(self.client.wanted.prefix.is_some()) {
-            return reply.lease(self.begin.plus_millis(millis)).map(Extended::Lease);
+            return reply.lease(self.begin.plus(self.pace.last())).map(Extended::Lease);
         }
         match reply.refusal() {
             // Not now: it is asked again (RFC 8415, section 18.2.10.1).

@@ -4,6 +4,7 @@ use dhcproto::{
 };
 
 use super::*;
+use crate::exchange::tests::said;
 use crate::plan::Wanted4;
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
@@ -29,16 +30,7 @@ fn extend() -> Extend {
 
 /// What the machine sends when it is its turn, and when that is.
 fn sent(machine: &mut impl Machine, now: &mut Duration) -> Option<Message> {
-    loop {
-        match machine.next(*now) {
-            Next::Send(bytes) => return Some(Message::from_bytes(&bytes).unwrap()),
-            Next::Wait(until) => {
-                assert!(until > *now, "it would be asked for ever");
-                *now = until;
-            }
-            Next::GiveUp => return None,
-        }
-    }
+    said(machine, now).map(|bytes| Message::from_bytes(&bytes).unwrap())
 }
 
 fn kind(message: Option<&Message>) -> Option<MessageType> {

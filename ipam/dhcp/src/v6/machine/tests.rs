@@ -4,6 +4,7 @@ use dhcproto::{
 };
 
 use super::*;
+use crate::exchange::tests::said;
 use crate::{
     plan::Wanted6,
     v6::reply::tests::{DUID, address, association, message, option, prefix},
@@ -22,16 +23,7 @@ fn acquire(prefix: Option<u8>) -> Acquire {
 }
 
 fn sent(machine: &mut impl Machine, now: &mut Duration) -> Option<Message> {
-    loop {
-        match machine.next(*now) {
-            Next::Send(bytes) => return Some(Message::from_bytes(&bytes).unwrap()),
-            Next::Wait(until) => {
-                assert!(until > *now, "it would be asked for ever");
-                *now = until;
-            }
-            Next::GiveUp => return None,
-        }
-    }
+    said(machine, now).map(|bytes| Message::from_bytes(&bytes).unwrap())
 }
 
 fn heard(kind: MessageType, to: &Message, options: &[Vec<u8>]) -> Heard {
