@@ -9,13 +9,14 @@
 //! * `{ii}`: the same as two hexadecimal digits, for hardware addresses: `"02:00:00:00:00:{ii}"`.
 //! * `"{8000+i}"`, as a whole text: a number, for ports.
 //!
-//! `hostLinks` in it is the suite's own: see [`crate::host_links`].
+//! `hostLinks`, `hostProgram` and `containerBridge` in it are the suite's own: see [`crate::host_links`] and [`crate::host_program`].
 
 use serde_json::{Map, Value};
 
 /// Working configurations of plugins that everybody knows, so that they can be judged without `--config`.
-const KNOWN: [(&str, &str); 7] = [
+const KNOWN: [(&str, &str); 8] = [
     ("bridge", include_str!("profiles/bridge.json")),
+    ("dhcp", include_str!("profiles/dhcp.json")),
     ("firewall", include_str!("profiles/firewall.json")),
     ("host-local", include_str!("profiles/host-local.json")),
     ("loopback", include_str!("profiles/loopback.json")),
