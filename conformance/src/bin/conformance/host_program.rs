@@ -6,6 +6,7 @@
 //! `containerBridge` beside it names a bridge that the script makes: each container has an interface there before it is attached.
 
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -15,8 +16,8 @@ use testkit::{Sandbox, TestNs};
 /// The keys in a configuration. They are the suite's, and no plugin gets to see them.
 pub const KEYS: [&str; 2] = ["hostProgram", "containerBridge"];
 
-/// What ends with the script: whatever it has started.
-const FRAME: &str = "trap 'kill $(jobs -p) 2>/dev/null' EXIT";
+/// What ends with the script, however that ends: all of its process group.
+const FRAME: &str = "trap 'kill -KILL 0' EXIT";
 
 /// A script that has said that it is ready.
 #[derive(Debug)]
@@ -41,7 +42,8 @@ impl HostProgram {
     pub fn start(script: &str, plugins: &Path) -> io::Result<Self> {
         let mut command = Command::new("/bin/sh");
         command.args(["-ec", &format!("{FRAME}\n{script}\necho ready; read -r _")]).env("PLUGINS", plugins);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let program = Self { child, stdin };
         let lines = stdout.map(|stdout| BufReader::new(stdout).lines());
