@@ -9,7 +9,7 @@
 //! * `{ii}`: the same as two hexadecimal digits, for hardware addresses: `"02:00:00:00:00:{ii}"`.
 //! * `"{8000+i}"`, as a whole text: a number, for ports.
 //!
-//! `hostLinks` in it is the suite's own: see [`crate::host_links`].
+//! `hostLinks`, `hostProgram` and `containerBridge` in it are the suite's own: see [`crate::host_links`] and [`crate::host_program`].
 
 use serde_json::{Map, Value};
 
@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 const KNOWN: &[(&str, &str)] = &[
     ("bandwidth", include_str!("profiles/bandwidth.json")),
     ("bridge", include_str!("profiles/bridge.json")),
+    ("dhcp", include_str!("profiles/dhcp.json")),
     ("firewall", include_str!("profiles/firewall.json")),
     ("host-device", include_str!("profiles/host-device.json")),
     ("host-local", include_str!("profiles/host-local.json")),
