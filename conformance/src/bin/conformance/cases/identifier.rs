@@ -231,6 +231,6 @@ fn two_interfaces(stage: &Stage) -> Verdict {
         return Err(Stop::skip("works on the interfaces that are there"));
     }
     let container = stage.container("c");
-    let second = stage.another(&container, "eth1");
+    let second = stage.second(&container, "eth1");
     separate(stage, &container.at, &second)
 }
