@@ -24,12 +24,16 @@ pub fn port(port: &mut Port, plan: &Plan, ips: &[IpConfig], result: &Success) ->
     let entries = port.rtnl.route_entries().map_err(kernel)?;
     let own = |entry: &&RouteEntry| entry.route.link == port.link.index && entry.route.table == vrf.table;
     let present: Vec<_> = entries.iter().filter(own).collect();
-    result.routes.iter().filter(|route| is_by(route, ips)).try_for_each(|route| find(route, &present, &vrf))
+    result.routes.iter().filter(|route| is_by(route, ips, result)).try_for_each(|route| find(route, &present, &vrf))
 }
 
-/// Whether a route of a result leads by an interface with these addresses; results do not tell.
-fn is_by(route: &Route, ips: &[IpConfig]) -> bool {
-    route.table.is_none() && route.gw.is_some_and(|gw| ips.iter().any(|ip| ip.address.contains(gw)))
+/// Whether a route of a result leads by the interface with the addresses `ips`. Results do not tell: its next hop does, or that
+/// there is no other interface with an address of its family.
+fn is_by(route: &Route, ips: &[IpConfig], result: &Success) -> bool {
+    let of_family = |ip: &&IpConfig| ip.address.is_ipv4() == route.dst.is_ipv4();
+    let own = ips.iter().filter(of_family).count();
+    let is_only = own > 0 && own == result.ips.iter().filter(of_family).count();
+    route.table.is_none() && route.gw.map_or(is_only, |gw| ips.iter().any(|ip| ip.address.contains(gw)))
 }
 
 /// A default route's next hop may have been chosen by somebody else.
@@ -37,7 +41,7 @@ fn find(told: &Route, present: &[&RouteEntry], vrf: &Domain) -> Result<()> {
     let is_it = |entry: &&&RouteEntry| {
         let (dst, route) = (told.dst, &entry.route);
         (dst.network(), dst.prefix()) == (route.dst.network(), route.dst.prefix())
-            && (told.is_default() || told.gw == route.gw)
+            && (told.is_default() || told.gw.is_none() || told.gw == route.gw)
     };
     let missing = || -> Error {
         let via = told.gw.map(|gw| format!(" via {gw}")).unwrap_or_default();
@@ -54,10 +58,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn routes_are_the_interfaces_if_their_next_hop_is_in_its_network() {
-        let ips: Vec<IpConfig> = serde_json::from_value(json!([{"address": "10.1.0.2/24"}])).unwrap();
-        let by = |route| is_by(&serde_json::from_value(route).unwrap(), &ips);
-        assert!(by(json!({"dst": "10.9.0.0/16", "gw": "10.1.0.1"})));
+    fn routes_are_the_interfaces_if_their_next_hop_is_in_its_network_or_nobody_elses() {
+        let told = json!({"ips": [{"address": "10.1.0.2/24"}, {"address": "fd01::2/64"}, {"address": "10.2.0.2/24"}]});
+        let result: Success = serde_json::from_value(told).unwrap();
+        let by = |route| is_by(&serde_json::from_value(route).unwrap(), &result.ips[..2], &result);
+        assert!(by(json!({"dst": "10.9.0.0/16", "gw": "10.1.0.1"})) && by(json!({"dst": "fd09::/64"})));
         assert!(!by(json!({"dst": "10.9.0.0/16", "gw": "10.2.0.1"})) && !by(json!({"dst": "10.9.0.0/16"})));
         assert!(!by(json!({"dst": "10.9.0.0/16", "gw": "10.1.0.1", "table": 7})), "it does not move");
     }

@@ -13,7 +13,7 @@ mod port;
 use std::{process::ExitCode, sync::Arc};
 
 use attach::{Owner, kernel, netns, not_ready, told};
-use cni::{Add, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo, Version};
+use cni::{Add, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
 use net::{Kind, Rtnl, here};
 
 use conf::Conf;
@@ -33,7 +33,6 @@ struct Vrf;
 
 impl Plugin for Vrf {
     const NAME: &'static str = "vrf";
-    const VERSIONS: &'static [Version] = &[Version::V0_3_1, Version::V0_4_0, Version::V1_0_0, Version::V1_1_0];
     type Conf = Conf;
 
     fn add(add: &Add<Conf>, undo: &mut Undo) -> Result<Success> {

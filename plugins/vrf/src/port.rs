@@ -115,8 +115,8 @@ impl Port {
         }
         // A next hop of an IPv6 route that has others too has only rested (`fib6_ifdown`, `net/ipv6/route.c`).
         let present = self.rtnl.route_entries().map_err(kernel)?;
-        let left = entries::of(&present, &self.link, MAIN_TABLE).into_iter().filter(|entry| !entry.shared);
-        left.map(|entry| self.rtnl.del_entry(entry).map_err(kernel)).collect()
+        let mut left = entries::of(&present, &self.link, MAIN_TABLE).into_iter().filter(|entry| !entry.shared);
+        left.try_for_each(|entry| self.rtnl.del_entry(entry).map_err(kernel))
     }
 
     /// Gives it again what it had, where routes of table `from` go to table `to`.

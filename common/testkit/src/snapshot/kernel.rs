@@ -52,8 +52,8 @@ pub(super) fn lines() -> Vec<String> {
         objects(&addresses, address_lines),
         objects(&routes, |route| route_line("-4", route)),
         objects(&routes6, |route| route_line("-6", route)),
-        objects(&rules, |rule| vec![format!("rule -4 {rule}")]),
-        objects(&rules6, |rule| vec![format!("rule -6 {rule}")]),
+        objects(&rules, |rule| rule_line("-4", rule)),
+        objects(&rules6, |rule| rule_line("-6", rule)),
         objects(&json("tc", &["-j", "qdisc", "show"]), qdisc_line),
         objects(&json("bridge", &["-j", "vlan", "show"]), |port| {
             vec![format!("vlan {} {}", text(&port["ifname"]), port["vlans"])]
@@ -110,6 +110,12 @@ fn route_line(family: &str, route: &Value) -> Vec<String> {
     keep_onlink(&mut route);
     items_mut(&mut route["nexthops"]).for_each(keep_onlink);
     vec![format!("route {family} {kind}{}{to}{}", if kind.is_empty() { "" } else { " " }, fields(&route, &ROUTE))]
+}
+
+/// Without the one that the kernel makes with a namespace's first VRF and never removes, nor makes again
+/// (`vrf_add_fib_rules`, `drivers/net/vrf.c`).
+fn rule_line(family: &str, rule: &Value) -> Vec<String> {
+    if rule.get("l3mdev").is_some() { Vec::new() } else { vec![format!("rule {family} {rule}")] }
 }
 
 /// The other flags of a route tell the state of its link.

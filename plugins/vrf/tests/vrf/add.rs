@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use testkit::assert_same;
 
-use crate::stage::{Stage, assert_reached, attach, attach_at, master, prev, snapshot, table, vrfs};
+use crate::stage::{Stage, assert_reached, attach, attach_at, master, prev, table, vrfs};
 
 #[test]
 #[ignore = "needs vrf links: scripts/vm-test"]
@@ -15,7 +15,7 @@ fn interface_is_in_the_vrf_with_addresses_and_routes_and_del_brings_it_back() {
     stage.link(&ns, "net1", 1);
     ns.sh("ip route add 10.77.0.0/16 dev net1 scope link src 10.1.0.2 proto static; ip -6 route add fd77::/64 dev net1 pref high
         ip route add 203.0.113.0/24 via 10.1.0.1 dev net1 table 300; ip route add default via 10.1.0.1 dev net1 metric 50");
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     let (main, others) = (table(&ns, "main", "net1"), table(&ns, "300", "net1"));
     for keys in [json!({ "vrfname": "blue" }), json!({ "vrfname": "blue", "table": 1001 })] {
         let number = keys["table"].as_u64().unwrap_or(1);
@@ -34,7 +34,7 @@ fn interface_is_in_the_vrf_with_addresses_and_routes_and_del_brings_it_back() {
         assert!(tag.ends_with("net: net, if: net1, id: c1"), "{tag}");
         attachment.with_prev(&result).check().silent();
         attachment.with_prev(&result).del().silent();
-        assert_same(&before, &snapshot(&ns));
+        assert_same(&before, &ns.snapshot());
     }
 }
 
@@ -62,7 +62,7 @@ fn addresses_survive_with_their_flags_whatever_the_kernel_is_told() {
     ns.sh("ip addr add fd55::2/64 dev net1 nodad noprefixroute; ip addr add 10.55.0.2/24 dev net1 label net1:x");
     for keep in ["0", "1"] {
         ns.sh(&format!("echo {keep} > /proc/sys/net/ipv6/conf/net1/keep_addr_on_down"));
-        let before = snapshot(&ns);
+        let before = ns.snapshot();
         let attachment = attach(&ns, "net1", 1, json!({ "vrfname": "blue" }));
         attachment.add().success();
         let addresses = ns.sh("ip addr show dev net1");
@@ -71,7 +71,7 @@ fn addresses_survive_with_their_flags_whatever_the_kernel_is_told() {
         }
         assert_eq!(ns.sh("cat /proc/sys/net/ipv6/conf/net1/keep_addr_on_down").trim(), keep);
         attachment.del().silent();
-        assert_same(&before, &snapshot(&ns));
+        assert_same(&before, &ns.snapshot());
     }
 }
 
@@ -94,13 +94,13 @@ fn interface_that_is_down_stays_down() {
     stage.link(&ns, "net1", 1);
     ns.sh("ip link set net1 down");
     // The kernel forgets that its address is a local one, with or without us.
-    let snapshot = |ns| snapshot(ns).without(&["table=local"]);
-    let before = snapshot(&ns);
+    let snapshot = || ns.snapshot().without(&["table=local"]);
+    let before = snapshot();
     let attachment = attach(&ns, "net1", 1, json!({ "vrfname": "blue" }));
     attachment.add().success();
     assert!(!ns.sh("ip link show net1").contains(",UP"));
     attachment.del().silent();
-    assert_same(&before, &snapshot(&ns));
+    assert_same(&before, &snapshot());
 }
 
 /// Kernels make one route with several next hops of IPv6 routes with the same metric (containernetworking/plugins#1253).
@@ -126,12 +126,12 @@ fn every_version_hands_its_result_on() {
     let stage = Stage::new();
     let ns = stage.container("c1");
     stage.link(&ns, "net1", 1);
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     for version in ["0.3.1", "0.4.0", "1.0.0", "1.1.0"] {
         let attachment = attach_at(version, &ns, "net1", 1, json!({ "vrfname": "blue" }));
         assert_eq!(attachment.add().success(), prev(version, &ns, "net1", 1));
         attachment.del().silent();
-        assert_same(&before, &snapshot(&ns));
+        assert_same(&before, &ns.snapshot());
     }
 }
 
@@ -143,9 +143,9 @@ fn second_add_is_refused_and_leaves_the_first() {
     stage.link(&ns, "net1", 1);
     let attachment = attach(&ns, "net1", 1, json!({ "vrfname": "blue" }));
     attachment.add().success();
-    let made = snapshot(&ns);
+    let made = ns.snapshot();
     let error = attachment.add().failure_code(101);
     assert!(error["msg"].as_str().unwrap().contains("it is one of \"blue\" already"), "{error}");
-    assert_same(&made, &snapshot(&ns));
+    assert_same(&made, &ns.snapshot());
     attachment.check().silent();
 }

@@ -59,5 +59,5 @@ fn two_networks_of_a_container_are_checked_reached_and_removed() {
     assert!(vrfs(&container).is_empty());
     container.sh("ip link set lo down");
     assert_same(&host, &stage.sandbox.snapshot(&[]));
-    assert_same(&inside, &container.snapshot().without(&["l3mdev"]));
+    assert_same(&inside, &container.snapshot());
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::assert_same;
 
-use crate::stage::{Stage, attach, snapshot};
+use crate::stage::{Stage, attach};
 
 #[test]
 #[ignore = "needs vrf links: scripts/vm-test"]
@@ -56,7 +56,7 @@ fn what_came_later_is_fine_and_nothing_is_changed() {
     let mut result = attachment.add().success();
     ns.sh("ip route add 10.88.0.0/16 dev net1 table 1; ip addr add 10.77.0.2/24 dev net1; ip link set net1 mtu 1400");
     result["routes"].as_array_mut().unwrap().push(json!({ "dst": "192.168.0.0/16", "gw": "10.0.0.1" }));
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     attachment.with_prev(&result).check().silent();
-    assert_same(&before, &snapshot(&ns));
+    assert_same(&before, &ns.snapshot());
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::Attachment;
 
-use crate::stage::{Stage, attach, master, snapshot, vrfs};
+use crate::stage::{Stage, attach, master, vrfs};
 
 /// DEL as runtimes call it: with everything, without what they have lost, with what has changed meanwhile.
 fn forms(attachment: &Attachment) -> Vec<(&'static str, Attachment)> {
@@ -24,13 +24,13 @@ fn every_form_of_del_leaves_all_as_before_add() {
     let stage = Stage::new();
     let ns = stage.container("c1");
     stage.link(&ns, "net1", 1);
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     let attachment = attach(&ns, "net1", 1, json!({ "vrfname": "blue", "table": 1001 }));
     for (form, del) in forms(&attachment) {
         attachment.add().success();
         for _ in 0..2 {
             del.del().silent();
-            let diff = before.diff(&snapshot(&ns));
+            let diff = before.diff(&ns.snapshot());
             assert!(diff.is_empty(), "DEL with {form}\n{diff}");
         }
     }

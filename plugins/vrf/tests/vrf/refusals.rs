@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 use testkit::assert_same;
 
-use crate::stage::{Stage, attach, prev, snapshot};
+use crate::stage::{Stage, attach, prev};
 
 #[test]
 fn what_cannot_be_is_refused_before_any_effect() {
     let stage = Stage::new();
     let ns = stage.container("c1");
     stage.link(&ns, "net1", 1);
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     for (code, keys, words) in [
         (7, json!({}), "\"vrfname\" is missing"),
         (7, json!({ "vrfname": "" }), "\"vrfname\" is missing"),
@@ -35,7 +35,7 @@ fn what_cannot_be_is_refused_before_any_effect() {
     assert!(alone["msg"].as_str().unwrap().contains("chained plugin: prevResult missing"), "{alone}");
     let absent = attach(&ns, "net7", 1, blue).add().failure_code(100);
     assert!(absent["msg"].as_str().unwrap().contains("find link \"net7\""), "{absent}");
-    assert_same(&before, &snapshot(&ns));
+    assert_same(&before, &ns.snapshot());
 }
 
 #[test]
@@ -44,13 +44,13 @@ fn a_port_of_something_else_is_refused_and_stays_that() {
     let ns = stage.container("c1");
     stage.link(&ns, "net1", 1);
     ns.sh("ip link add br0 type bridge; ip link set br0 up; ip link set net1 master br0");
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     let attachment = attach(&ns, "net1", 1, json!({ "vrfname": "blue" }));
     let error = attachment.add().failure_code(101);
     assert_eq!(error["msg"], "make \"net1\" a port of a vrf: it is one of \"br0\" already");
     attachment.check().failure_code(103);
     attachment.del().silent();
-    assert_same(&before, &snapshot(&ns));
+    assert_same(&before, &ns.snapshot());
 }
 
 #[test]
@@ -62,11 +62,11 @@ fn kernels_without_vrf_refuse_and_everything_is_as_before() {
         attach(&ns, "net1", 1, json!({ "vrfname": "blue" })).status().silent();
         return;
     }
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     let attachment = attach(&ns, "net1", 1, json!({ "vrfname": "blue" }));
     let error = attachment.add().failure_code(100);
     assert!(error["msg"].as_str().unwrap().contains("create vrf \"blue\""), "{error}");
-    assert_same(&before, &snapshot(&ns));
+    assert_same(&before, &ns.snapshot());
     let error = attachment.status().failure_code(50);
     assert!(error["msg"].as_str().unwrap().contains("links of kind vrf: the kernel has none"), "{error}");
 }
@@ -85,19 +85,11 @@ fn status_looks_at_the_keys_and_gc_has_nothing_to_do() {
 }
 
 #[test]
-fn versions_begin_with_0_3_1() {
-    let stage = Stage::new();
-    let ns = stage.container("c1");
-    let listed = attach(&ns, "eth0", 0, json!({ "vrfname": "blue" })).call("VERSION").run().success();
-    assert_eq!(listed["supportedVersions"], json!(["0.3.1", "0.4.0", "1.0.0", "1.1.0"]));
-}
-
-#[test]
 fn del_succeeds_wherever_there_is_nothing_to_do() {
     let stage = Stage::new();
     let ns = stage.container("c1");
     stage.link(&ns, "net1", 1);
-    let (host, inside) = (stage.sandbox.snapshot(&["/run/netns".as_ref()]), snapshot(&ns));
+    let (host, inside) = (stage.sandbox.snapshot(&["/run/netns".as_ref()]), ns.snapshot());
     let attachment = attach(&ns, "net1", 1, json!({ "vrfname": "blue" }));
     stage.sandbox.sh("touch /run/plain");
     for netns in ["", "/run/netns/absent", "/run/plain", "/proc/self/ns/uts", "/proc/self/ns/net", "/run/netns/c1"] {
@@ -115,5 +107,5 @@ fn del_succeeds_wherever_there_is_nothing_to_do() {
     attachment.clone().ifname("absent").del().silent();
     attachment.with_prev(&prev("1.1.0", &ns, "eth0", 0)).del().silent();
     assert_same(&host, &stage.sandbox.snapshot(&["/run/netns".as_ref()]));
-    assert_same(&inside, &snapshot(&ns));
+    assert_same(&inside, &ns.snapshot());
 }

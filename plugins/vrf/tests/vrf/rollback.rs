@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::{Facility, Stdout, assert_same, require};
 
-use crate::stage::{Stage, attach, snapshot};
+use crate::stage::{Stage, attach};
 
 #[test]
 #[ignore = "needs vrf links: scripts/vm-test"]
@@ -14,11 +14,11 @@ fn result_that_cannot_be_written_takes_everything_back() {
     ns.sh(
         "ip route prepend default via 10.1.0.1 dev net1; ip route add 203.0.113.0/24 via 10.1.0.1 dev net1 table 300",
     );
-    let (before, routes) = (snapshot(&ns), ns.sh("ip route"));
+    let (before, routes) = (ns.snapshot(), ns.sh("ip route"));
     let attachment = attach(&ns, "net1", 1, json!({ "vrfname": "blue" }));
     for stdout in [Stdout::Full, Stdout::BrokenPipe] {
         assert!(!attachment.call("ADD").stdout(stdout).run().status.success());
-        assert_same(&before, &snapshot(&ns));
+        assert_same(&before, &ns.snapshot());
         assert_eq!(ns.sh("ip route").lines().next(), routes.lines().next(), "the order of default routes");
     }
 }
@@ -31,10 +31,10 @@ fn a_vrf_that_others_use_stays_when_a_later_add_fails() {
     stage.link(&ns, "net1", 1);
     stage.link(&ns, "net2", 2);
     attach(&ns, "net1", 1, json!({ "vrfname": "blue" })).add().success();
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     let second = attach(&ns, "net2", 2, json!({ "vrfname": "blue" }));
     assert!(!second.call("ADD").stdout(Stdout::Full).run().status.success());
-    assert_same(&before, &snapshot(&ns));
+    assert_same(&before, &ns.snapshot());
 }
 
 /// Each request to the kernel in turn does not get there, or its answer does not come back.
@@ -48,7 +48,7 @@ fn requests_that_fail_or_whose_answers_are_lost_are_taken_back() {
     let ns = stage.container("c1");
     stage.link(&ns, "net1", 1);
     let attachment = attach(&ns, "net1", 1, json!({ "vrfname": "blue" }));
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     for fault in ["sendto:error=ENOBUFS", "recvfrom:error=ENOBUFS"] {
         let mut failures = 0;
         for n in (1..).step_by(3) {
@@ -59,7 +59,7 @@ fn requests_that_fail_or_whose_answers_are_lost_are_taken_back() {
                 break;
             }
             run.failure();
-            let diff = before.diff(&snapshot(&ns));
+            let diff = before.diff(&ns.snapshot());
             assert!(diff.is_empty(), "{inject}\n{diff}");
             failures += 1;
         }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::assert_same;
 
-use crate::stage::{Stage, assert_reached, attach, master, snapshot, table, vrfs};
+use crate::stage::{Stage, assert_reached, attach, master, table, vrfs};
 
 #[test]
 #[ignore = "needs vrf links: scripts/vm-test"]
@@ -12,10 +12,10 @@ fn vrf_is_shared_and_goes_with_its_last_port() {
     let ns = stage.container("c1");
     stage.link(&ns, "net1", 1);
     stage.link(&ns, "net2", 2);
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     let [net1, net2] = [(1, "net1"), (2, "net2")].map(|(n, name)| attach(&ns, name, n, json!({ "vrfname": "blue" })));
     net1.add().success();
-    let between = snapshot(&ns);
+    let between = ns.snapshot();
     net2.add().success();
     assert_eq!(vrfs(&ns), [("blue".to_owned(), 1)]);
     for (attachment, n) in [(&net1, 1), (&net2, 2)] {
@@ -23,7 +23,7 @@ fn vrf_is_shared_and_goes_with_its_last_port() {
         assert_reached(&ns, "blue", n);
     }
     net2.del().silent();
-    assert_same(&between, &snapshot(&ns));
+    assert_same(&between, &ns.snapshot());
     net2.add().success();
     // The maker goes first.
     net1.del().silent();
@@ -31,7 +31,7 @@ fn vrf_is_shared_and_goes_with_its_last_port() {
     assert_eq!((vrfs(&ns).len(), master(&ns, "net2")), (1, Some("blue".into())));
     net2.check().silent();
     net2.del().silent();
-    assert_same(&before, &snapshot(&ns));
+    assert_same(&before, &ns.snapshot());
 }
 
 /// What VRFs are for.
@@ -70,12 +70,12 @@ fn a_free_table_is_one_that_nobody_uses() {
     stage.link(&ns, "net1", 1);
     ns.sh("ip link add other type vrf table 1; ip rule add fwmark 7 lookup 2; ip route add blackhole 203.0.113.0/24 table 3
         for table in $(seq 4 252); do echo rule add fwmark $table lookup $table; done | ip -batch -");
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     let attachment = attach(&ns, "net1", 1, json!({ "vrfname": "blue" }));
     attachment.add().success();
     assert_eq!(vrfs(&ns), [("other".to_owned(), 1), ("blue".to_owned(), 256)], "253 to 255 are the kernel's");
     attachment.del().silent();
-    assert_same(&before, &snapshot(&ns));
+    assert_same(&before, &ns.snapshot());
 }
 
 #[test]
@@ -86,12 +86,12 @@ fn tables_that_do_not_fit_are_refused() {
     stage.link(&ns, "net1", 1);
     stage.link(&ns, "net2", 2);
     attach(&ns, "net1", 1, json!({ "vrfname": "red", "table": 1001 })).add().success();
-    let before = snapshot(&ns);
+    let before = ns.snapshot();
     let add = |keys| attach(&ns, "net2", 2, keys).add();
     let error = add(json!({ "vrfname": "red", "table": 1002 })).failure_code(101);
     assert_eq!(error["msg"], "use vrf \"red\": it has routing table 1001, not \"table\" 1002");
     let error = add(json!({ "vrfname": "blue", "table": 1001 })).failure_code(101);
     assert_eq!(error["msg"], "make vrf \"blue\": \"table\" 1001 is that of vrf \"red\"");
-    assert_same(&before, &snapshot(&ns));
+    assert_same(&before, &ns.snapshot());
     add(json!({ "vrfname": "red", "table": 1001 })).success();
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::{Attachment, Sandbox, Snapshot, TestNs, eventually};
+use testkit::{Attachment, Sandbox, TestNs, eventually};
 
 pub struct Stage {
     pub sandbox: Sandbox,
@@ -85,11 +85,6 @@ pub fn prev(version: &str, ns: &TestNs, ifname: &str, n: usize) -> Value {
         }
     }
     prev
-}
-
-/// A container, but for the rules that the kernel makes with the first VRF and never removes.
-pub fn snapshot(ns: &TestNs) -> Snapshot {
-    ns.snapshot().without(&["l3mdev"])
 }
 
 /// The interface's master, or none.
