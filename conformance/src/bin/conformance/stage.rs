@@ -32,8 +32,9 @@ pub struct Stage {
     own_links: RefCell<Vec<String>>,
     /// How many interfaces have been made for containers.
     ports: Cell<u64>,
-    /// What runs on the host.
-    _program: Option<HostProgram>,
+    /// What runs on the host, until the stage goes.
+    #[expect(dead_code, reason = "it ends when it is dropped")]
+    program: Option<HostProgram>,
 }
 
 /// A container, and the attachment of its `eth0` by the plugin under test.
@@ -63,7 +64,7 @@ impl Stage {
             containers: Cell::new(0),
             own_links: RefCell::default(),
             ports: Cell::new(0),
-            _program: None,
+            program: None,
         };
         for dir in [stage.dir(), stage.stub_dir()] {
             arranged("a directory", fs::create_dir(&dir));
@@ -75,7 +76,7 @@ impl Stage {
         let shared = links.iter().filter(|name| !host_links::is_own(name)).map(String::as_str);
         host_links::make(&stage.sandbox, shared);
         stage.make_own_links(1..=host_links::READY);
-        stage._program = stage.host_program();
+        stage.program = stage.host_program();
         stage
     }
 
