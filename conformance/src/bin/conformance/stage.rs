@@ -33,7 +33,6 @@ pub struct Stage {
     /// How many interfaces have been made for containers.
     ports: Cell<u64>,
     /// What runs on the host, until the stage goes.
-    #[expect(dead_code, reason = "it ends when it is dropped")]
     program: Option<HostProgram>,
 }
 
