@@ -108,9 +108,9 @@ pub fn del<C>(del: &Del<C>, kind: &str) -> Result<()> {
     let owner = Owner::new(&del.network.name, &del.attachment);
     let Some(netns) = netns::open_if_there(del.netns.as_deref())? else { return Ok(()) };
     let (ifname, prev) = (&del.attachment.ifname, del.network.prev_result.as_ref());
-    // The reference plugins tag none.
+    // The reference plugins give none an alias.
     let is_foreign =
-        |link: &Link| link.is_kind(kind) && tag(link).is_none() && link.name == *ifname && told::may_be(link, prev);
+        |link: &Link| link.is_kind(kind) && link.alias.is_none() && link.name == *ifname && told::may_be(link, prev);
     remove(&netns, |link| is_ours(&owner, link, kind) || is_foreign(link))
 }
 

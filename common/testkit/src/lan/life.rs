@@ -29,6 +29,47 @@ impl Lan {
         error["msg"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The result, in whatever version, tells the interface and the addresses that the container has.
+    #[track_caller]
+    pub fn tells_what_there_is(&self, conf: &Value, name: &str) -> (TestNs, Attached) {
+        let (container, attached) = self.attach(conf, name);
+        let result = &attached.result;
+        let (version, addresses) =
+            (conf["cniVersion"].as_str().unwrap_or_default(), json!(container.addresses("eth0")));
+        assert_eq!(result["cniVersion"], version);
+        if version < "0.3.0" {
+            assert_eq!(json!([result["ip4"]["ip"], result["ip6"]["ip"]]), addresses);
+            return (container, attached);
+        }
+        let of = |key| -> Value { result["ips"].as_array().into_iter().flatten().map(|ip| ip[key].clone()).collect() };
+        assert_eq!((of("address"), of("interface")), (addresses, json!([0, 0])));
+        let link = container.link("eth0");
+        let mut interface = json!({ "name": "eth0", "mac": link["address"], "sandbox": container.path() });
+        if version >= "1.1.0" {
+            interface["mtu"] = link["mtu"].clone();
+        }
+        assert_eq!(result["interfaces"], json!([interface]));
+        (container, attached)
+    }
+
+    /// An attachment of `c1` that has a lease and no link: that could not be made, or has gone with what it was on.
+    #[track_caller]
+    pub fn leased(&self, conf: &Value) -> Attachment {
+        let attachment = Attachment::new(conf.clone(), &self.sandbox.netns("c1"));
+        attachment.with_key("type", "host-local".into()).add().success();
+        assert!(self.leases().join("net/10.1.0.2").exists());
+        attachment
+    }
+
+    /// DEL with this `CNI_NETNS` gives the lease back, and can come again.
+    #[track_caller]
+    pub fn gives_lease_back(&self, attachment: &Attachment, netns: &str) {
+        for _ in 0..2 {
+            attachment.clone().netns(netns).del().silent();
+            assert!(!self.leases().join("net/10.1.0.2").exists());
+        }
+    }
+
     /// Whatever DEL is not told, everything has gone behind it; also if keys of the configuration are others than those of ADD,
     /// as each of `changed` has them.
     #[track_caller]

@@ -92,6 +92,12 @@ impl Attached {
         self.attachment.with_prev(&self.result).check()
     }
 
+    /// CHECK, which has to fail because the attachment is not as it was; what it says.
+    #[track_caller]
+    pub fn complaint(&self) -> String {
+        self.check().failure_code(103)["msg"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// DEL, which has to succeed.
     #[track_caller]
     pub fn del(&self) {

@@ -18,6 +18,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("bandwidth", include_str!("profiles/bandwidth.json")),
     ("bridge", include_str!("profiles/bridge.json")),
     ("dhcp", include_str!("profiles/dhcp.json")),
+    ("dummy", include_str!("profiles/dummy.json")),
     ("firewall", include_str!("profiles/firewall.json")),
     ("host-device", include_str!("profiles/host-device.json")),
     ("host-local", include_str!("profiles/host-local.json")),
@@ -28,7 +29,9 @@ const KNOWN: &[(&str, &str)] = &[
     ("ptp", include_str!("profiles/ptp.json")),
     ("sbr", include_str!("profiles/sbr.json")),
     ("static", include_str!("profiles/static.json")),
+    ("tap", include_str!("profiles/tap.json")),
     ("tuning", include_str!("profiles/tuning.json")),
+    ("vlan", include_str!("profiles/vlan.json")),
     ("vrf", include_str!("profiles/vrf.json")),
 ];
 

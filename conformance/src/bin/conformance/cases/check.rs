@@ -183,7 +183,8 @@ fn route_gone(stage: &Stage) -> Verdict {
         ns.sh(&format!("ip {family} route del {dst}"));
         fails(&attached.call("CHECK"), &format!("after the route to {dst} was removed"))?;
         for route in kept.lines() {
-            ns.sh(&format!("ip {family} route add {route}"));
+            // The state of a link that nobody is at the other end of is told, and cannot be given.
+            ns.sh(&format!("ip {family} route add {}", route.replace("linkdown", "")));
         }
         attached.call("CHECK").run().silence()?;
     }
