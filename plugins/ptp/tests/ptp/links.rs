@@ -36,7 +36,7 @@ fn subnets_are_behind_the_gateway_which_is_the_hosts_end() {
     assert_eq!(lines(host, "route"), [format!("10.1.0.2 dev {near} scope host")]);
     assert_eq!(lines(host, "-6 route show fd01::2"), [format!("fd01::2 dev {near} metric 1024 pref medium")]);
     assert_eq!(host.sh("cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"), "1\n1\n");
-    assert_eq!(host.sh(&format!("cat /proc/sys/net/ipv6/conf/{near}/accept_ra")), "0\n");
+    assert_eq!(host.sh(&format!("cd /proc/sys/net/ipv6/conf/{near}; cat accept_ra accept_dad")), "0\n0\n");
     assert!(near.starts_with("veth") && near.len() == 15, "{near}");
     assert!(text(&link(host, &near)["ifalias"]).ends_with(", net: net, if: eth0, id: c1"));
 }
