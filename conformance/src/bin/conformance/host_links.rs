@@ -35,12 +35,16 @@ pub fn prepare(sandbox: &Sandbox) {
 
 /// Makes these links and brings them up.
 pub fn make<'a>(sandbox: &Sandbox, names: impl IntoIterator<Item = &'a str>) {
-    let [mut here, mut there] = [String::new(), String::new()];
-    for name in names {
-        here += &format!("link add {name} address {} type veth peer name {name} netns {BEYOND}\n", address(name));
-        here += &format!("link set {name} up\n");
-        there += &format!("link set {name} up\n");
+    let names: Vec<&str> = names.into_iter().collect();
+    if names.is_empty() {
+        return;
     }
+    let add =
+        |name: &&str| format!("link add {name} address {} type veth peer name {name} netns {BEYOND}\n", address(name));
+    let up = |name: &&str| format!("link set {name} up\n");
+    let (made, up): (Vec<_>, Vec<_>) = names.iter().map(|name| (add(name), up(name))).unzip();
+    let (made, up) = (made.concat(), up.concat());
+    let (here, there) = (made + &up, up);
     sandbox.sh(&format!("ip -b - <<'END'\n{here}END\nip -n {BEYOND} -b - <<'END'\n{there}END"));
 }
 
@@ -49,16 +53,14 @@ pub fn replace<'a>(sandbox: &Sandbox, names: impl IntoIterator<Item = &'a str>) 
     let listed = sandbox.sh(&format!("ip -n {BEYOND} -br link"));
     // `lent1@if7  UP  ...`
     let there: BTreeSet<&str> = listed.lines().filter_map(|line| line.split(['@', ' ']).next()).collect();
-    let lost: Vec<&str> = names.into_iter().filter(|name| !there.contains(name)).collect();
-    if !lost.is_empty() {
-        make(sandbox, lost);
-    }
+    make(sandbox, names.into_iter().filter(|name| !there.contains(name)));
 }
 
 /// Always the same one for a name, so that a link that is made anew looks as it did.
 fn address(name: &str) -> String {
     let mut hash = DefaultHasher::new();
     name.hash(&mut hash);
-    let [a, b, c, d, e, ..] = hash.finish().to_be_bytes();
-    format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}")
+    let octets = hash.finish().to_be_bytes();
+    let octets: Vec<String> = octets.iter().take(5).map(|octet| format!("{octet:02x}")).collect();
+    format!("02:{}", octets.join(":"))
 }
