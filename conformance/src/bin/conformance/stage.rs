@@ -55,7 +55,7 @@ impl Stage {
     /// Moves the calling thread to a new stage.
     pub fn enter(subject: Subject) -> Self {
         let sandbox = Sandbox::enter();
-        let mut stage = Self { sandbox, subject, containers: Cell::new(0), ports: Cell::new(0), _program: None };
+        let stage = Self { sandbox, subject, containers: Cell::new(0), ports: Cell::new(0), _program: None };
         for dir in [stage.dir(), stage.stub_dir()] {
             arranged("a directory", fs::create_dir(&dir));
         }
@@ -66,8 +66,8 @@ impl Stage {
         for name in links.iter().filter(|name| !host_links::is_own(name)) {
             host_links::make(&stage.sandbox, name);
         }
-        stage._program = stage.host_program();
-        stage
+        let program = stage.host_program();
+        Self { _program: program, ..stage }
     }
 
     /// Where plugins keep state: `{dir}` in configurations.
