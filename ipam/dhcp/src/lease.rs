@@ -33,7 +33,7 @@ pub enum Server {
     V4 {
         /// Its address, which is its identifier.
         id: Ipv4Addr,
-        /// The hardware address that its answer came from: its own, or that of the router in between.
+        /// The hardware address that its answer came from: its own, or that of the router in between. Zeros if that is not known.
         mac: [u8; 6],
     },
     /// A DHCPv6 server.

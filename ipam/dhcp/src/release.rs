@@ -46,6 +46,12 @@ fn lease_of(interface: &mut Interface, key: &Key, wanted: &Wanted, lease: &Lease
             let Some(IpNetwork::V4(ip)) = lease.ips.first().map(|ip| ip.address) else { return Ok(()) };
             let say = v4::message::Say::Release { address: ip.ip(), server: *id };
             let message = client.write(say, Random::new().number(), Duration::ZERO);
+            if *mac == [0; 6] {
+                let (name, from, to) = (interface.link.name.clone(), ip.ip(), *id);
+                return within(interface, |inside| {
+                    v4::channel::Datagrams::open(inside, &name, from, to)?.send(&message)
+                });
+            }
             // As a frame, which waits for no neighbour to be found: the interface may go the next moment.
             let way = Way { from_mac: interface.mac(), to_mac: *mac, from: ip.ip(), to: *id };
             let name = interface.link.name.clone();

@@ -35,14 +35,17 @@ pub fn prepare(sandbox: &Sandbox) {
 
 /// Makes these links and brings them up.
 pub fn make<'a>(sandbox: &Sandbox, names: impl IntoIterator<Item = &'a str>) {
-    let (mut here, mut there) = (Vec::new(), Vec::new());
-    for name in names {
-        here.push(format!("link add {name} address {} type veth peer name {name} netns {BEYOND}", address(name)));
-        here.push(format!("link set {name} up"));
-        there.push(format!("link set {name} up"));
+    let names: Vec<&str> = names.into_iter().collect();
+    if names.is_empty() {
+        return;
     }
-    let [here, there] = [here, there].map(|commands| commands.join("\n"));
-    sandbox.sh(&format!("ip -b - <<'END'\n{here}\nEND\nip -n {BEYOND} -b - <<'END'\n{there}\nEND"));
+    let add =
+        |name: &&str| format!("link add {name} address {} type veth peer name {name} netns {BEYOND}\n", address(name));
+    let up = |name: &&str| format!("link set {name} up\n");
+    let (made, up): (Vec<_>, Vec<_>) = names.iter().map(|name| (add(name), up(name))).unzip();
+    let (made, up) = (made.concat(), up.concat());
+    let (here, there) = (made + &up, up);
+    sandbox.sh(&format!("ip -b - <<'END'\n{here}END\nip -n {BEYOND} -b - <<'END'\n{there}END"));
 }
 
 /// Makes those of these links anew that have gone with a container's namespace: hardware would come back.
@@ -50,16 +53,14 @@ pub fn replace<'a>(sandbox: &Sandbox, names: impl IntoIterator<Item = &'a str>) 
     let listed = sandbox.sh(&format!("ip -n {BEYOND} -br link"));
     // `lent1@if7  UP  ...`
     let there: BTreeSet<&str> = listed.lines().filter_map(|line| line.split(['@', ' ']).next()).collect();
-    let lost: Vec<&str> = names.into_iter().filter(|name| !there.contains(name)).collect();
-    if !lost.is_empty() {
-        make(sandbox, lost);
-    }
+    make(sandbox, names.into_iter().filter(|name| !there.contains(name)));
 }
 
 /// Always the same one for a name, so that a link that is made anew looks as it did.
 fn address(name: &str) -> String {
     let mut hash = DefaultHasher::new();
     name.hash(&mut hash);
-    let [rest @ .., _, _, _] = hash.finish().to_be_bytes();
-    format!("02:{}", rest.map(|octet| format!("{octet:02x}")).join(":"))
+    let octets = hash.finish().to_be_bytes();
+    let octets: Vec<String> = octets.iter().take(5).map(|octet| format!("{octet:02x}")).collect();
+    format!("02:{}", octets.join(":"))
 }

@@ -149,8 +149,11 @@ impl Daemon {
         }
     }
 
-    /// Writes what has changed, unless the lease is somebody's no more.
+    /// Writes what has changed, unless the lease is nobody's any more: a plugin that got no answer has removed its file.
     fn save(&self, record: &Record) {
+        if !self.store.has(&record.key) {
+            return;
+        }
         if let Err(error) = self.store.write(record) {
             // The lease goes on; a daemon that is started anew knows less of it.
             log::error!("{error}");

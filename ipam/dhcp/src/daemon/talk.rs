@@ -138,7 +138,7 @@ impl Caller<'_> {
                 let open = |inside: &Inside<'_>| v4::channel::Datagrams::open(inside, &name, address, to);
                 let outcome = inside(interface, &mut machine, open, None);
                 Ok(match extended(outcome, interface)? {
-                    Some(v4::machine::Extended::Lease(new)) => Extended::Lease(with_mac(new, *mac)),
+                    Some(v4::machine::Extended::Lease(new)) => Extended::Lease(with_mac(new, (*id, *mac))),
                     Some(v4::machine::Extended::Refused(why)) => Extended::Refused(why),
                     None => Extended::Silence,
                 })
@@ -215,10 +215,12 @@ fn address_of(lease: &Lease) -> Option<Ipv4Addr> {
     })
 }
 
-/// An answer that came as a datagram does not show from which hardware address.
-fn with_mac(mut lease: Lease, mac: [u8; 6]) -> Lease {
-    if let Server::V4 { mac: place, .. } = &mut lease.server {
-        *place = mac;
+/// An answer that came as a datagram does not show from which hardware address: that of a known server stays.
+fn with_mac(mut lease: Lease, (known, known_mac): (Ipv4Addr, [u8; 6])) -> Lease {
+    if let Server::V4 { id, mac } = &mut lease.server
+        && *id == known
+    {
+        *mac = known_mac;
     }
     lease
 }

@@ -99,6 +99,8 @@ fn any_server_extends_it_where_its_own_has_gone() {
     await_count(&server, "DHCPACK", 1);
     assert_eq!(addresses(&container, 4), before);
     attachment.with_prev(&result).check().silent();
+    attachment.with_prev(&result).del().silent();
+    stage.await_given(0);
 }
 
 #[test]
