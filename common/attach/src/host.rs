@@ -1,8 +1,8 @@
-//! Settings of the host that containers need. Shared by all of them: ensured, never taken back.
+//! What containers need of the host. Settings are shared by all of them: ensured, never taken back.
 
-use cni::Result;
+use cni::{Code, Error, Result};
 use ipnetwork::IpNetwork;
-use net::{here, sysctl};
+use net::{Kind, Rtnl, here, sysctl};
 
 use crate::kernel;
 
@@ -34,4 +34,12 @@ pub fn prepare_ipv6(link: &str) {
             log::info!("{error}");
         }
     }
+}
+
+/// Fails if the kernel has no links of this kind.
+pub fn check_kind(kind: Kind) -> Result<()> {
+    if Rtnl::open(&here()).and_then(|mut rtnl| rtnl.has_kind(kind)).map_err(kernel)? {
+        return Ok(());
+    }
+    Err(Error::new(Code::Kernel, format!("find links of kind {}: the kernel has none", kind.name())))
 }

@@ -108,15 +108,18 @@ pub fn del<C>(del: &Del<C>, kind: &str) -> Result<()> {
     let owner = Owner::new(&del.network.name, &del.attachment);
     let Some(netns) = netns::open_if_there(del.netns.as_deref())? else { return Ok(()) };
     let (ifname, prev) = (&del.attachment.ifname, del.network.prev_result.as_ref());
-    // The reference plugins tag none.
+    // The reference plugins give none an alias.
     let is_foreign =
-        |link: &Link| link.is_kind(kind) && tag(link).is_none() && link.name == *ifname && told::may_be(link, prev);
+        |link: &Link| link.is_kind(kind) && link.alias.is_none() && link.name == *ifname && told::may_be(link, prev);
     remove(&netns, |link| is_ours(&owner, link, kind) || is_foreign(link))
 }
 
-/// On a socket of its own: another may still have an answer to come.
+/// On a socket of its own: another may still have an answer to come. In a namespace of another type there is none.
 fn remove(netns: &Netns, is_it: impl Fn(&Link) -> bool) -> Result<()> {
-    let mut inside = netns.rtnl().map_err(kernel)?;
+    let mut inside = match netns.rtnl() {
+        Err(error) if netns::is_gone(&error) => return Ok(()),
+        opened => opened.map_err(kernel)?,
+    };
     let links = inside.links().map_err(kernel)?;
     let removed: Vec<Result<()>> =
         links.iter().filter(|link| is_it(link)).map(|link| inside.del_link(link.index).map_err(kernel)).collect();

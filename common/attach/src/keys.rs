@@ -1,6 +1,6 @@
 //! Keys that several plugins have, and what they allow.
 
-use cni::{Error, Result};
+use cni::{Error, Network, Result, check_ifname};
 use net::Mac;
 
 /// The smallest MTU of a link, in bytes (`ETH_MIN_MTU`, `if_ether.h`).
@@ -49,6 +49,25 @@ pub fn word<T: Copy>(key: &str, what: &str, text: Option<&str>, words: &[(&str, 
     })
 }
 
+/// The value of a key that names a link.
+///
+/// # Errors
+/// Code 7 for what no link is called.
+pub fn link_name(key: &str, name: &str) -> Result<String> {
+    let refuse = |error: Error| {
+        let details = if error.details.is_empty() { String::new() } else { format!(" ({})", error.details) };
+        Error::invalid(format!("\"{key}\" \"{name}\": {}{details}", error.msg))
+    };
+    check_ifname(name).map(|()| name.to_owned()).map_err(refuse)
+}
+
+/// Fails with code 7 unless the configuration names a delegate, which interfaces of this kind do not come without.
+pub fn require_ipam<C>(network: &Network<C>, kind: &str) -> Result<()> {
+    network.ipam.as_ref().map(drop).ok_or_else(|| {
+        Error::invalid(format!("{kind} interface requires an IPAM configuration: \"ipam.type\" must name a plugin"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +91,18 @@ mod tests {
             let expected = "must be 0 (the kernel's choice) or 68 to 1500, the MTU of \"eth0\"";
             assert_eq!(msg, format!("\"mtu\" {wrong}: {expected}"));
         }
+    }
+
+    #[test]
+    fn names_must_fit_the_kernel() {
+        assert_eq!(link_name("master", "eth0.100"), Ok("eth0.100".to_owned()));
+        let refusal = |name| link_name("master", name).unwrap_err().msg;
+        assert_eq!(refusal("a/b"), "\"master\" \"a/b\": interface name contains / or : or whitespace characters");
+        assert!(
+            refusal("a-name-too-long-").ends_with("\"a-name-too-long-\" has 16)"),
+            "{}",
+            refusal("a-name-too-long-")
+        );
     }
 
     #[test]

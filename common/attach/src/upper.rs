@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cni::{Add, Check, Dns, Result, Success, Undo};
+use cni::{Add, Check, Code, Dns, Error, Result, Success, Undo};
 use net::{Errno, IpvlanFlag, Kind, Link, LinkChange, LinkSpec, Mac, MacvlanMode, Netns, Rtnl, here};
 
 use crate::{
@@ -32,7 +32,8 @@ impl Upper {
     /// Makes the link with what the delegate hands out, if there is one, and tells of it, behind the previous result.
     ///
     /// # Errors
-    /// Code 100 if the parent is not there, 7 if its MTU is smaller, 101 if the interface's name is taken in the container.
+    /// Code 100 if the parent is not there or is of no use, 7 if its MTU is smaller, 101 if the interface's name is taken in the
+    /// container, or the VLAN on the parent.
     pub fn add<C>(&self, add: &Add<C>, undo: &mut Undo) -> Result<Success> {
         self.inside(&add.netns, |inner| inner::add(add, inner, undo))
     }
@@ -47,7 +48,7 @@ impl Upper {
         let netns = Netns::open(path).map_err(kernel)?;
         let mut below = self.parent.rtnl(&netns)?;
         let parent = self.parent.find(&mut below)?;
-        self.check_mtu(&parent)?;
+        self.check_parent(&parent)?;
         add(Inner {
             netns: &netns,
             kind: self.kind.name(),
@@ -85,9 +86,12 @@ impl Upper {
 
     /// The name that the link has for a moment tells nobody anything.
     fn explain(&self, error: net::Error, parent: &Link) -> net::Error {
-        if error.is_exists() {
-            return error;
-        }
+        let doing = match self.kind {
+            // What exists is the VLAN of the parent, which can be there once.
+            Kind::Vlan { id } => format!("create vlan {id} on \"{}\"", parent.name),
+            _ if error.is_exists() => return error,
+            kind => format!("create {} on \"{}\"", kind.name(), parent.name),
+        };
         let hint = match (error.errno, self.kind) {
             (Errno::EBUSY, _) => Some("its frames go to a bridge, a bond or links of another kind"),
             (Errno::EINVAL, Kind::Macvlan { .. }) => {
@@ -95,7 +99,6 @@ impl Upper {
             }
             _ => None,
         };
-        let doing = format!("create {} on \"{}\"", self.kind.name(), parent.name);
         net::Error { doing, extack: error.extack.or_else(|| hint.map(str::to_owned)), ..error }
     }
 
@@ -105,7 +108,11 @@ impl Upper {
         self.mac.filter(|_| matches!(self.kind, Kind::Macvlan { mode: MacvlanMode::Passthru, .. }))
     }
 
-    fn check_mtu(&self, parent: &Link) -> Result<()> {
+    /// What is on a parent with a smaller MTU, or a VLAN on one that is down, would not come up.
+    fn check_parent(&self, parent: &Link) -> Result<()> {
+        if matches!(self.kind, Kind::Vlan { .. }) && !parent.up {
+            return Err(Error::new(Code::Kernel, format!("create vlan on \"{}\": that link is down", parent.name)));
+        }
         keys::mtu(self.mtu.map(i64::from), parent.mtu, &format!(", the MTU of \"{}\"", parent.name)).map(drop)
     }
 
@@ -126,6 +133,6 @@ impl Upper {
             return Ok(());
         }
         let parent = Rtnl::open(&here()).map_err(kernel).and_then(|mut host| self.parent.find(&mut host));
-        parent.and_then(|parent| self.check_mtu(&parent)).map_err(not_ready)
+        parent.and_then(|parent| self.check_parent(&parent)).map_err(not_ready)
     }
 }

@@ -3,7 +3,7 @@
 use netlink_packet_core::DefaultNla;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, Prop};
 
-use crate::{Link, LinkIndex, Result, Rtnl, answer::Attributes, link::question};
+use crate::{Errno, Link, LinkIndex, Result, Rtnl, answer::Attributes, link::question};
 
 /// `include/uapi/linux/rtnetlink.h`
 const RTM_NEWLINKPROP: u16 = 108;
@@ -30,7 +30,11 @@ impl Rtnl {
     pub fn link_by_altname(&mut self, name: &str) -> Result<Option<Link>> {
         let text = name.bytes().chain([0]).collect();
         let attribute = LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, text));
-        self.get_link(question(Some(attribute)), || format!("get link by its alternative name \"{name}\""))
+        match self.get_link(question(Some(attribute)), || format!("get link by its alternative name \"{name}\"")) {
+            // Kernels before 5.5 have no such names, and take the question for one without any.
+            Err(error) if error.errno == Errno::EINVAL => Ok(None),
+            found => found,
+        }
     }
 
     /// Gives a link another name besides; fails if some link has it. Kernels before 5.5 do not support it (`EOPNOTSUPP`).

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use netlink_packet_core::DefaultNla;
 use netlink_packet_route::link::{
     AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask,
     LinkFlags, LinkInfo, LinkMessage,
@@ -284,13 +285,19 @@ impl LinkChange {
         message.attributes.extend(self.mac.map(|mac| LinkAttribute::Address(mac.0.to_vec())));
         message.attributes.extend(self.mtu.map(LinkAttribute::Mtu));
         message.attributes.extend(self.tx_queue_len.map(LinkAttribute::TxQueueLen));
-        message.attributes.extend(self.alias.clone().map(LinkAttribute::IfAlias));
+        message.attributes.extend(self.alias.as_deref().map(alias));
         message.attributes.extend(self.link_local.map(|made| {
             let mode = if made { In6AddrGenMode::Eui64 } else { In6AddrGenMode::None };
             LinkAttribute::AfSpecUnspec(vec![AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(mode)])])
         }));
         message
     }
+}
+
+/// An alias without a NUL behind it, for which the longest, of 255 octets, has no room. With nothing else it removes the alias.
+fn alias(text: &str) -> LinkAttribute {
+    let octets = if text.is_empty() { vec![0] } else { text.as_bytes().to_vec() };
+    LinkAttribute::Other(DefaultNla::new(IFLA_IFALIAS, octets))
 }
 
 /// Moves a link to another network namespace, where it is changed.

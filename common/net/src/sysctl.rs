@@ -1,6 +1,10 @@
 //! Sysctls of the network namespace that the thread is in (Documentation/networking/ip-sysctl.rst).
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 use crate::{Error, Inside, Result};
 
@@ -34,11 +38,18 @@ pub fn of_link(_: &Inside<'_>, name: &str) -> Vec<(String, String)> {
         let parent = format!("{parent}/{name}");
         // None where the kernel has no IPv6.
         for entry in fs::read_dir(file(&parent)).into_iter().flatten().flatten() {
-            let value = fs::read_to_string(entry.path()).ok().map(|value| value.trim().to_owned());
+            let value = read_once(&entry.path()).ok();
             all.extend(value.map(|value| (format!("{parent}/{}", entry.file_name().to_string_lossy()), value)));
         }
     }
     all
+}
+
+/// The value in a file, which the kernel gives whole with the first call: there are more than a hundred.
+fn read_once(path: &Path) -> io::Result<String> {
+    let mut bytes = [0; 4096];
+    let length = File::open(path)?.read(&mut bytes)?;
+    Ok(String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).trim().to_owned())
 }
 
 /// Whether two values are the same to the kernel, which has tabs between numbers where people have spaces.

@@ -31,22 +31,18 @@ const IFLA_TUN_MULTI_QUEUE: u16 = 7;
 pub struct TapSpec {
     /// Its name.
     pub name: String,
+    /// What it is.
+    pub tap: Tap,
+}
+
+/// What a tap is. The kernel tells it since Linux 4.17.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tap {
     /// The user who may open it; unset, with `group` unset too, is everybody.
     pub owner: Option<u32>,
     /// The group whose members may open it.
     pub group: Option<u32>,
     /// Whether it can be opened several times, each for a queue of its own.
-    pub multi_queue: bool,
-}
-
-/// What a tap is, as the kernel tells it (Linux 4.17).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tap {
-    /// As in [`TapSpec`].
-    pub owner: Option<u32>,
-    /// As in [`TapSpec`].
-    pub group: Option<u32>,
-    /// As in [`TapSpec`].
     pub multi_queue: bool,
 }
 
@@ -69,15 +65,15 @@ pub fn add_tap(inside: &Inside<'_>, spec: &TapSpec) -> Result<()> {
     let device = open(inside)?;
     let doing = || format!("create tap \"{}\"", spec.name);
     // `one_queue`, which other tools have beside these, means nothing since Linux 3.8.
-    let queues = if spec.multi_queue { IFF_MULTI_QUEUE } else { 0 };
+    let queues = if spec.tap.multi_queue { IFF_MULTI_QUEUE } else { 0 };
     let made = ioctl::set_iff(&device, &spec.name, IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL | queues);
     // What is there already is busy, to this call.
     made.map_err(|errno| Error::new(doing(), if errno == Errno::EBUSY { Errno::EEXIST } else { errno }))?;
     let set = |what: &str, id: u32, call: fn(&File, u32) -> nix::Result<()>| {
         call(&device, id).map_err(|errno| Error::new(format!("{} for {what} {id}", doing()), errno))
     };
-    spec.owner.map_or(Ok(()), |id| set("user", id, ioctl::set_owner))?;
-    spec.group.map_or(Ok(()), |id| set("group", id, ioctl::set_group))?;
+    spec.tap.owner.map_or(Ok(()), |id| set("user", id, ioctl::set_owner))?;
+    spec.tap.group.map_or(Ok(()), |id| set("group", id, ioctl::set_group))?;
     ioctl::set_persist(&device, 1).map_err(|errno| Error::new(doing(), errno))
 }
 

@@ -26,15 +26,15 @@ fn taps_are_made_as_asked_and_stay() {
         ("tap2", Tap { group: Some(0), multi_queue: true, ..Tap::default() }),
         ("fifteen-bytes-x", Tap { owner: Some(0), group: Some(0), multi_queue: true }),
     ] {
-        let Tap { owner, group, multi_queue } = tap;
-        tun::add_tap(&here(), &TapSpec { owner, group, multi_queue, ..spec(name) }).unwrap();
+        tun::add_tap(&here(), &TapSpec { tap, ..spec(name) }).unwrap();
         let link = host.link(name).unwrap().unwrap();
         assert!(link.is_kind("tap") && !link.up, "{link:?}");
         assert_eq!(link.tap, Some(tap));
         let told = &sandbox.json(&format!("ip -j -d link show {name}"))[0]["linkinfo"]["info_data"];
         assert_eq!((&told["type"], &told["pi"], &told["persist"]), (&"tap".into(), &false.into(), &true.into()));
-        assert_eq!(told["multi_queue"], multi_queue);
-        assert_eq!((told["user"] == "root", told["group"] == "root"), (owner.is_some(), group.is_some()), "{told}");
+        assert_eq!(told["multi_queue"], tap.multi_queue);
+        let ids = (told["user"] == "root", told["group"] == "root");
+        assert_eq!(ids, (tap.owner.is_some(), tap.group.is_some()), "{told}");
     }
     let tap = host.link("tap0").unwrap().unwrap();
     host.set_link(&tap, &LinkChange { up: Some(true), ..LinkChange::default() }).unwrap();
@@ -73,9 +73,13 @@ fn what_cannot_be_is_refused_and_leaves_nothing() {
     let error = tun::add_tap(&here(), &spec("sixteen-bytes-xy")).unwrap_err();
     assert_eq!(error.errno, Errno::EINVAL);
     // What is no user in any namespace.
-    let error = tun::add_tap(&here(), &TapSpec { owner: Some(u32::MAX), ..spec("tap1") }).unwrap_err();
+    let error =
+        tun::add_tap(&here(), &TapSpec { tap: Tap { owner: Some(u32::MAX), ..Tap::default() }, ..spec("tap1") })
+            .unwrap_err();
     assert_eq!(error.to_string(), "create tap \"tap1\" for user 4294967295: Invalid argument (EINVAL)");
-    let error = tun::add_tap(&here(), &TapSpec { group: Some(u32::MAX), ..spec("tap1") }).unwrap_err();
+    let error =
+        tun::add_tap(&here(), &TapSpec { tap: Tap { group: Some(u32::MAX), ..Tap::default() }, ..spec("tap1") })
+            .unwrap_err();
     assert_eq!(error.to_string(), "create tap \"tap1\" for group 4294967295: Invalid argument (EINVAL)");
     testkit::assert_same(&before, &sandbox.snapshot(&[]));
 }

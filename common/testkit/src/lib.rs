@@ -1,6 +1,7 @@
 //! What tests of this workspace stand on: a private host, plugins as processes, the kernel's state as text, real packets.
 //!
 //! * [`Sandbox`]: a host of its own for one test, with containers ([`TestNs`]) and hosts outside.
+//! * [`Lan`]: one with a link to a network that others are on.
 //! * [`Plugin`], [`Attachment`], [`Chain`]: one call of a binary, the calls of one attachment, plugins in a row.
 //! * [`Snapshot`]: what the kernel and the disk hold, to compare before and after.
 //! * [`Server`], [`Reply`] and [`TestNs::connect_tcp`], [`TestNs::ask_udp`], [`TestNs::ping`]: does a packet arrive, and from whom.
@@ -49,6 +50,7 @@ mod chain;
 mod facility;
 mod invocation;
 mod kills;
+mod lan;
 mod namespace;
 mod output;
 mod plugin;
@@ -62,6 +64,7 @@ pub use chain::Chain;
 pub use facility::{Facility, require};
 pub use invocation::Invocation;
 pub use kills::{Killed, Kills};
+pub use lan::{Attached, Lan};
 pub use namespace::{Ran, TestNs};
 pub use output::Output;
 pub use plugin::{Plugin, Stdin, Stdout};

@@ -129,6 +129,35 @@ impl TestNs {
             .unwrap_or_else(|e| panic!("in namespace {}: {script}: not JSON: {e}\n{text}", self.name))
     }
 
+    /// The names of its links but for `lo`.
+    #[track_caller]
+    pub fn links(&self) -> Vec<String> {
+        let links = self.json("ip -j link show");
+        let names = links.as_array().into_iter().flatten().filter_map(|link| link["ifname"].as_str());
+        names.filter(|name| *name != "lo").map(str::to_owned).collect()
+    }
+
+    /// A link as `ip -d` shows it.
+    #[track_caller]
+    pub fn link(&self, name: &str) -> Value {
+        self.json(&format!("ip -j -d link show dev {name}"))[0].clone()
+    }
+
+    /// The addresses of a link, but for those of IPv6 that are its own.
+    #[track_caller]
+    pub fn addresses(&self, name: &str) -> Vec<String> {
+        let links = self.json(&format!("ip -j addr show dev {name}"));
+        let infos = links[0]["addr_info"].as_array().into_iter().flatten();
+        let texts = infos.filter_map(|info| Some(format!("{}/{}", info["local"].as_str()?, info["prefixlen"])));
+        texts.filter(|address| !address.starts_with("fe80:")).collect()
+    }
+
+    /// A sysctl, by its path below `/proc/sys/net`.
+    #[track_caller]
+    pub fn sysctl(&self, path: &str) -> String {
+        self.sh(&format!("cat /proc/sys/net/{path}")).trim().to_owned()
+    }
+
     /// What the kernel holds inside.
     #[track_caller]
     pub fn snapshot(&self) -> Snapshot {

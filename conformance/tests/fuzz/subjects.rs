@@ -13,7 +13,7 @@ pub struct Subject {
     pub host: &'static str,
     /// What has to be in the container.
     pub container: &'static str,
-    /// Whether each call starts programs.
+    /// Whether each call starts programs, or the kernel that has what it needs is slow.
     pub is_slow: bool,
 }
 
@@ -43,6 +43,25 @@ pub fn bridge_iptables(dir: &Path) -> Subject {
     subject
 }
 
+pub fn host_device(dir: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "host-device", "device": "lent0", "hwaddr": "02:00:00:00:00:05",
+        "kernelpath": "/sys/devices/pci0000:00/0000:00:19.0", "pciBusID": "0000:3b:00.1", "DPDKMode": false,
+        "dns": { "nameservers": ["10.88.0.1"], "search": ["b.org"] },
+        "capabilities": { "deviceID": true },
+        "runtimeConfig": { "deviceID": "0000:3b:00.2" },
+        "ipam": ipam(dir),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject {
+        conf,
+        host: "ip link add lent0 address 02:00:00:00:00:05 type veth peer name other0; ip link set lent0 up alias mine
+            ip link set other0 up",
+        container: "",
+        is_slow: false,
+    }
+}
+
 pub fn host_local(dir: &Path) -> Subject {
     let conf = json!({
         "cniVersion": "1.1.0", "name": "net", "type": "host-local", "ipam": ipam(dir),
@@ -52,6 +71,30 @@ pub fn host_local(dir: &Path) -> Subject {
         "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
     });
     Subject { conf, host: "", container: "", is_slow: false }
+}
+
+/// A link of the host for containers to be on.
+const MASTER: &str = "ip link add uplink0 type veth peer name beyond0; ip link set uplink0 up; ip link set beyond0 up";
+
+pub fn macvlan(dir: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "macvlan", "master": "uplink0", "mode": "bridge", "mtu": 1400,
+        "mac": "02:00:00:00:00:05", "linkInContainer": false, "bcqueuelen": 1000,
+        "dns": { "nameservers": ["10.88.0.1"], "domain": "a.org", "search": ["b.org"], "options": ["rotate"] },
+        "capabilities": { "mac": true, "ips": true },
+        "runtimeConfig": { "mac": "02:00:00:00:00:06", "ips": ["fd88::9/64"] },
+        "ipam": ipam(dir),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: MASTER, container: "", is_slow: false }
+}
+
+pub fn ipvlan(dir: &Path) -> Subject {
+    let mut subject = macvlan(dir);
+    subject.conf["type"] = "ipvlan".into();
+    subject.conf["mode"] = "l3".into();
+    subject.conf["flag"] = "private".into();
+    subject
 }
 
 pub fn r#static(_: &Path) -> Subject {
@@ -155,6 +198,39 @@ pub fn firewall_iptables(dir: &Path) -> Subject {
     if let Some(keys) = subject.conf.as_object_mut() {
         keys.remove("iptablesAdminChainName");
     }
+    subject
+}
+
+pub fn tap(dir: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "tap", "multiQueue": true, "mtu": 1400, "mac": "02:00:00:00:00:05",
+        "owner": 0, "group": 0, "bridge": "br0", "selinuxContext": "",
+        "dns": { "nameservers": ["10.88.0.1"], "domain": "a.org", "search": ["b.org"], "options": ["rotate"] },
+        "capabilities": { "mac": true, "ips": true },
+        "runtimeConfig": { "mac": "02:00:00:00:00:06", "ips": ["fd88::9/64"] },
+        "ipam": ipam(dir),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: "", container: "ip link add br0 type bridge; ip link set br0 up", is_slow: false }
+}
+
+pub fn dummy(dir: &Path) -> Subject {
+    let conf = json!({
+        "cniVersion": "1.1.0", "name": "net", "type": "dummy",
+        "dns": { "nameservers": ["10.88.0.1"], "domain": "a.org", "search": ["b.org"], "options": ["rotate"] },
+        "ipam": ipam(dir),
+        "cni.dev/valid-attachments": [{ "containerID": "container", "ifname": "eth0" }]
+    });
+    Subject { conf, host: "", container: "", is_slow: true }
+}
+
+pub fn vlan(dir: &Path) -> Subject {
+    let mut subject = dummy(dir);
+    let own = json!({ "type": "vlan", "master": "uplink0", "vlanId": 100, "mtu": 1400, "linkInContainer": false });
+    for (key, value) in own.as_object().into_iter().flatten() {
+        subject.conf[key] = value.clone();
+    }
+    subject.host = "ip link add uplink0 type veth peer name beyond0; ip link set beyond0 up; ip link set uplink0 up";
     subject
 }
 

@@ -138,3 +138,32 @@ fn links_that_a_configuration_names_are_on_the_host_and_the_key_is_not_the_plugi
     assert_eq!(kind(r#""uplink0", "own{i}""#), ("ipam".into(), true));
     assert_eq!(kind(r#""uplink0""#).0, serde_json::Value::Null);
 }
+
+#[test]
+fn programs_that_a_configuration_wants_run_on_the_host_as_long_as_the_case() {
+    let add = r#"echo '{"cniVersion":"1.1.0","ips":[{"address":"10.0.0.2/24"}]}'"#;
+    let script = format!(
+        "{SILENT}\n[ $CNI_COMMAND != VERSION ] || exit 0\nif grep -qi -e hostprogram -e containerbridge; then exit 1; fi
+        [ $CNI_COMMAND != ADD ] || {{
+            read -r pid <$(dirname $0)/pid && kill -0 $pid
+            nsenter --net=$CNI_NETNS ip link show $CNI_IFNAME | grep -q state.UP
+            {add}
+        }}"
+    );
+    let plugins = Plugins::with("p", &script);
+    let kind = |program: &str| {
+        let json = serde_json::json!({ "type": "p", "hostProgram": program, "containerBridge": "br0" });
+        let config = plugins.write("config.json", &json.to_string());
+        let options = ["--plugin", "p", "--format", "json", "--case", "ipam::ifnames", "--config"];
+        let ran = plugins.run(&[&options[..], &[config.to_str().unwrap()]].concat()).json();
+        (ran["plugins"][0]["facts"]["kind"].clone(), ran["plugins"][0]["facts"]["trouble"].clone())
+    };
+    let program = "ip link add br0 type bridge; ip link set br0 up; sleep 60 & echo $! >\"$PLUGINS/pid\"";
+    assert_eq!(kind(program), ("ipam".into(), serde_json::Value::Null));
+    // What it has started has ended with it; nobody may have asked for its status.
+    let pid = std::fs::read_to_string(plugins.path().join("pid")).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.trim())).unwrap_or_default();
+    assert!(status.is_empty() || status.contains("State:\tZ"), "{status}");
+    let (kind, trouble) = kind("exit 3");
+    assert!(kind.is_null() && trouble.to_string().contains("hostProgram has ended before it was ready"), "{trouble}");
+}

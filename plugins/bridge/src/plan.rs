@@ -46,7 +46,7 @@ pub struct Plan {
 impl Plan {
     /// Checks the configuration; `cni_args` is `CNI_ARGS`.
     pub fn new(conf: &Conf, cni_args: &str, has_ipam: bool) -> Result<Self> {
-        check_bridge_name(conf.bridge())?;
+        let bridge = keys::link_name("bridge", conf.bridge())?;
         if conf.hairpin_mode && conf.promisc_mode {
             return Err(Error::invalid(
                 "cannot set hairpin mode and promiscuous mode at the same time: \"hairpinMode\" or \"promiscMode\" must be false",
@@ -60,7 +60,7 @@ impl Plan {
         let vlans = Vlans::new(conf)?;
         let gateway = conf.is_gateway || conf.is_default_gateway;
         let plan = Self {
-            bridge: conf.bridge().to_owned(),
+            bridge,
             mtu: keys::mtu(conf.mtu, keys::MTU_MAX, "")?,
             promisc: conf.promisc_mode,
             mac: mac(conf, cni_args)?,
@@ -169,13 +169,6 @@ impl Family {
             None => routes.push(Route { gw: Some(gateway), ..Route::to(self.everything()) }),
         }
     }
-}
-
-fn check_bridge_name(name: &str) -> Result<()> {
-    check_ifname(name).map_err(|error| {
-        let details = if error.details.is_empty() { String::new() } else { format!(" ({})", error.details) };
-        Error::invalid(format!("\"bridge\" \"{name}\": {}{details}", error.msg))
-    })
 }
 
 /// A later source goes before an earlier: `CNI_ARGS`, `args.cni.mac`, the capability `mac`.

@@ -25,6 +25,13 @@ pub static PLAIN: Topic = Topic {
     charted: &["ADD", "DEL"],
 };
 
+static PTP: Topic = Topic {
+    name: "containers-ptp",
+    title: "ptp (ipMasq) + host-local + portmap (1 port), one container after the other",
+    parameter: Some(ATTACHED),
+    charted: &[],
+};
+
 static CHAIN: Topic = Topic {
     name: "containers-chain",
     title: "bridge + host-local + portmap (1 port) + firewall + tuning (1 sysctl, MTU), each with the backend",
@@ -49,6 +56,7 @@ struct Entry<'a> {
 pub fn measure(setup: &Setup) -> Vec<Series> {
     let mut floor = Floor::new(&setup.floor);
     let mut entries: Vec<Entry> = setup.contenders.iter().map(|one| entry(one, Network::Plain)).collect();
+    entries.extend(setup.contenders.iter().map(|one| entry(one, Network::Ptp)));
     entries.extend(setup.contenders.iter().enumerate().flat_map(|(place, one)| {
         // Ours comes first. Iptables is what all have.
         let backends: &[&str] = if place == 0 { &["nftables", "iptables"] } else { &["iptables"] };
@@ -68,6 +76,7 @@ pub fn measure(setup: &Setup) -> Vec<Series> {
 fn entry<'a>(contender: &'a Contender, network: Network<'a>) -> Entry<'a> {
     let (topic, name) = match network {
         Network::Plain => (&PLAIN, contender.name.clone()),
+        Network::Ptp => (&PTP, contender.name.clone()),
         Network::Chain(backend) => (&CHAIN, format!("{}, {backend}", contender.name)),
     };
     let [version, add, del] = ["VERSION", "ADD", "DEL"].map(|call| Series::new(topic, &name, call));

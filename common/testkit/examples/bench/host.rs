@@ -35,7 +35,9 @@ pub fn containers(sandbox: &Sandbox, numbers: Range<u32>) -> Vec<TestNs> {
 pub enum Network<'a> {
     /// A bridge with gateway and masquerading, and one published port; by whatever means is the plugins' default.
     Plain,
-    /// The same with firewall and tuning, told by which backend.
+    /// The same with a pair for each container in the bridge's place.
+    Ptp,
+    /// The bridge with firewall and tuning, told by which backend.
     Chain(&'a str),
 }
 
@@ -55,7 +57,11 @@ impl Network<'_> {
         let ports = json!([{"hostPort": port, "containerPort": 80, "protocol": "tcp"}]);
         let mut bridge = json!({"type": "bridge", "bridge": "bench0", "isGateway": true, "ipMasq": true, "ipam": ipam});
         let mut portmap = json!({"type": "portmap", "runtimeConfig": {"portMappings": ports}});
-        let Self::Chain(backend) = self else { return vec![bridge, portmap] };
+        let backend = match self {
+            Self::Plain => return vec![bridge, portmap],
+            Self::Ptp => return vec![json!({"type": "ptp", "ipMasq": true, "ipam": ipam}), portmap],
+            Self::Chain(backend) => backend,
+        };
         bridge["ipMasqBackend"] = json!(backend);
         portmap["backend"] = json!(backend);
         let firewall = json!({"type": "firewall", "backend": backend});

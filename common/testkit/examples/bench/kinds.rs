@@ -1,4 +1,4 @@
-//! The other plugins, each alone: those that make an interface with host-local, those that change one behind `ptp`.
+//! The plugins that no other scenario has, each alone: those that make an interface with host-local, those that change one behind `ptp`.
 
 use std::path::Path;
 
@@ -41,8 +41,7 @@ const fn chained(name: &'static str, link: Option<&'static str>, keys: fn(u32) -
     Kind { name, link, keys, chained: true }
 }
 
-const ALL: [Kind; 10] = [
-    Kind { link: None, ..interface("ptp", |_| json!({"ipMasq": true})) },
+const ALL: [Kind; 9] = [
     interface("macvlan", |_| json!({"master": "parent0"})),
     interface("ipvlan", |_| json!({"master": "parent0"})),
     interface("vlan", |number| json!({"master": "parent0", "vlanId": 100 + number})),

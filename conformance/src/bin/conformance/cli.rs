@@ -67,8 +67,8 @@ pub struct Plugins {
     /// It is used for the plugin that its "type" names; those of other plugins in a list are left out. Texts in it may
     /// contain {dir} (a directory for state), {netns} (the path of the container's network namespace) and {i} (the
     /// container's number, from 1); "{8000+i}" is a number. A "prevResult" in it is made true in the kernel before ADD, and
-    /// "hostLinks" names links that the host has. The configurations of bandwidth, bridge, firewall, host-local, loopback,
-    /// portmap, static and tuning are known. Without one, the cases run that need none.
+    /// "hostLinks" names links that the host has. Configurations of the plugins of
+    /// containernetworking are known. Without one, the cases run that need none.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

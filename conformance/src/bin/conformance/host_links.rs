@@ -4,6 +4,8 @@
 //! have a carrier.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use testkit::Sandbox;
 
 /// The key in a configuration. It is the suite's, and no plugin gets to see it.
@@ -23,15 +25,41 @@ pub fn is_own(name: &str) -> bool {
     name.contains('{')
 }
 
+/// How many containers have theirs from the beginning, so that a host does not change when a container comes. Few cases have more.
+pub const READY: u64 = 20;
+
 /// Makes the namespace of the other ends.
 pub fn prepare(sandbox: &Sandbox) {
     sandbox.netns(BEYOND).sh("ip link set lo up");
 }
 
-/// Makes a link and brings it up.
-pub fn make(sandbox: &Sandbox, name: &str) {
-    sandbox.sh(&format!(
-        "ip link add {name} type veth peer name {name} netns {BEYOND}
-         ip -n {BEYOND} link set {name} up; ip link set {name} up"
-    ));
+/// Makes these links and brings them up.
+pub fn make<'a>(sandbox: &Sandbox, names: impl IntoIterator<Item = &'a str>) {
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    for name in names {
+        here.push(format!("link add {name} address {} type veth peer name {name} netns {BEYOND}", address(name)));
+        here.push(format!("link set {name} up"));
+        there.push(format!("link set {name} up"));
+    }
+    let [here, there] = [here, there].map(|commands| commands.join("\n"));
+    sandbox.sh(&format!("ip -b - <<'END'\n{here}\nEND\nip -n {BEYOND} -b - <<'END'\n{there}\nEND"));
+}
+
+/// Makes those of these links anew that have gone with a container's namespace: hardware would come back.
+pub fn replace<'a>(sandbox: &Sandbox, names: impl IntoIterator<Item = &'a str>) {
+    let listed = sandbox.sh(&format!("ip -n {BEYOND} -br link"));
+    // `lent1@if7  UP  ...`
+    let there: BTreeSet<&str> = listed.lines().filter_map(|line| line.split(['@', ' ']).next()).collect();
+    let lost: Vec<&str> = names.into_iter().filter(|name| !there.contains(name)).collect();
+    if !lost.is_empty() {
+        make(sandbox, lost);
+    }
+}
+
+/// Always the same one for a name, so that a link that is made anew looks as it did.
+fn address(name: &str) -> String {
+    let mut hash = DefaultHasher::new();
+    name.hash(&mut hash);
+    let [rest @ .., _, _, _] = hash.finish().to_be_bytes();
+    format!("02:{}", rest.map(|octet| format!("{octet:02x}")).join(":"))
 }

@@ -106,7 +106,7 @@ pub fn cleared(stage: &Stage, before: &Snapshot, expected: &str) -> Verdict {
     let mut looks = 0;
     loop {
         let after = stage.snapshot();
-        looks += u32::from(!has_new_link(before, &after));
+        looks += u32::from(links(before) == links(&after));
         if *before == after || looks == LOOKS || Instant::now() > deadline {
             return same(before, &after, expected);
         }

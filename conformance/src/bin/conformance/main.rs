@@ -10,6 +10,7 @@ mod demand;
 mod effect;
 mod expected;
 mod host_links;
+mod host_program;
 mod layout;
 mod lease;
 mod life;

@@ -45,7 +45,8 @@ fn kind(stage: &mut Stage) -> Result<Kind, String> {
 
 fn of_result(stage: &Stage, container: &Container, result: &Value) -> Kind {
     let links = container.ns.json("ip -j link");
-    let created = links.as_array().into_iter().flatten().any(|link| link["ifname"] == "eth0");
+    let is_there = links.as_array().into_iter().flatten().any(|link| link["ifname"] == "eth0");
+    let created = is_there && stage.container_bridge().is_none();
     let has = |key: &str| result[key].as_array().is_some_and(|list| !list.is_empty());
     let addresses = has("ips") || result["ip4"].is_object() || result["ip6"].is_object();
     let delegated = stage.subject.delegate().is_some();

@@ -9,7 +9,7 @@
 //! * `{ii}`: the same as two hexadecimal digits, for hardware addresses: `"02:00:00:00:00:{ii}"`.
 //! * `"{8000+i}"`, as a whole text: a number, for ports.
 //!
-//! `hostLinks` in it is the suite's own: see [`crate::host_links`].
+//! `hostLinks`, `hostProgram` and `containerBridge` in it are the suite's own: see [`crate::host_links`] and [`crate::host_program`].
 
 use serde_json::{Map, Value};
 
@@ -17,14 +17,21 @@ use serde_json::{Map, Value};
 const KNOWN: &[(&str, &str)] = &[
     ("bandwidth", include_str!("profiles/bandwidth.json")),
     ("bridge", include_str!("profiles/bridge.json")),
+    ("dhcp", include_str!("profiles/dhcp.json")),
+    ("dummy", include_str!("profiles/dummy.json")),
     ("firewall", include_str!("profiles/firewall.json")),
+    ("host-device", include_str!("profiles/host-device.json")),
     ("host-local", include_str!("profiles/host-local.json")),
+    ("ipvlan", include_str!("profiles/ipvlan.json")),
     ("loopback", include_str!("profiles/loopback.json")),
+    ("macvlan", include_str!("profiles/macvlan.json")),
     ("portmap", include_str!("profiles/portmap.json")),
     ("ptp", include_str!("profiles/ptp.json")),
     ("sbr", include_str!("profiles/sbr.json")),
     ("static", include_str!("profiles/static.json")),
+    ("tap", include_str!("profiles/tap.json")),
     ("tuning", include_str!("profiles/tuning.json")),
+    ("vlan", include_str!("profiles/vlan.json")),
     ("vrf", include_str!("profiles/vrf.json")),
 ];
 

@@ -4,12 +4,13 @@
 use crate::case::Stop;
 use crate::demand::Demands;
 use crate::host_links;
+use crate::host_program::{self, HostProgram};
 use crate::neighbour;
 use crate::profile::{Places, fill};
 use crate::stub::Stub;
 use crate::subject::{Kind, Subject};
 use serde_json::{Value, json};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -27,6 +28,12 @@ pub struct Stage {
     pub subject: Subject,
     /// How many containers there are.
     containers: Cell<u64>,
+    /// The links that it has for one container each.
+    own_links: RefCell<Vec<String>>,
+    /// How many interfaces have been made for containers.
+    ports: Cell<u64>,
+    /// What runs on the host, until the stage goes.
+    program: Option<HostProgram>,
 }
 
 /// A container, and the attachment of its `eth0` by the plugin under test.
@@ -50,7 +57,14 @@ impl Stage {
     /// Moves the calling thread to a new stage.
     pub fn enter(subject: Subject) -> Self {
         let sandbox = Sandbox::enter();
-        let stage = Self { sandbox, subject, containers: Cell::new(0) };
+        let mut stage = Self {
+            sandbox,
+            subject,
+            containers: Cell::new(0),
+            own_links: RefCell::default(),
+            ports: Cell::new(0),
+            program: None,
+        };
         for dir in [stage.dir(), stage.stub_dir()] {
             arranged("a directory", fs::create_dir(&dir));
         }
@@ -58,9 +72,10 @@ impl Stage {
         if !links.is_empty() {
             host_links::prepare(&stage.sandbox);
         }
-        for name in links.iter().filter(|name| !host_links::is_own(name)) {
-            host_links::make(&stage.sandbox, name);
-        }
+        let shared = links.iter().filter(|name| !host_links::is_own(name)).map(String::as_str);
+        host_links::make(&stage.sandbox, shared);
+        stage.make_own_links(1..=host_links::READY);
+        stage.program = stage.host_program();
         stage
     }
 
@@ -84,9 +99,43 @@ impl Stage {
         self.subject.config.as_ref().map(host_links::named).unwrap_or_default()
     }
 
+    /// Makes the links of the containers of these numbers.
+    fn make_own_links(&self, numbers: impl IntoIterator<Item = u64>) {
+        let links = self.host_links();
+        let own = || links.iter().filter(|name| host_links::is_own(name));
+        let names: Vec<String> =
+            numbers.into_iter().flat_map(|number| own().map(move |name| filled(name, number))).collect();
+        if !names.is_empty() {
+            host_links::make(&self.sandbox, names.iter().map(String::as_str));
+            self.own_links.borrow_mut().extend(names);
+        }
+    }
+
+    /// Makes those links of containers anew that have gone with one.
+    pub fn replace_links(&self) {
+        let links = self.own_links.borrow();
+        if !links.is_empty() {
+            host_links::replace(&self.sandbox, links.iter().map(String::as_str));
+        }
+    }
+
+    /// Starts what the plugin wants to run on the host.
+    fn host_program(&self) -> Option<HostProgram> {
+        let script =
+            host_program::script(self.subject.config.as_ref()?)?.replace("{dir}", &self.dir().display().to_string());
+        Some(arranged("hostProgram", HostProgram::start(&script, &self.subject.dir)))
+    }
+
+    /// The bridge that containers have an interface on before they are attached.
+    pub fn container_bridge(&self) -> Option<&str> {
+        host_program::bridge(self.subject.config.as_ref()?)
+    }
+
     /// Whether the host gets something for each container before that is attached.
     pub fn is_furnished(&self) -> bool {
-        self.subject.facts.kind == Some(Kind::Chained) || self.host_links().iter().any(|name| host_links::is_own(name))
+        self.subject.facts.kind == Some(Kind::Chained)
+            || self.container_bridge().is_some()
+            || self.host_links().iter().any(|name| host_links::is_own(name))
     }
 
     /// Skips the case for plugins that do not list this version.
@@ -141,6 +190,20 @@ impl Stage {
         self.attachment(&container.ns, ifname, self.version())
     }
 
+    /// The same attachment with another interface of the container.
+    pub fn another(&self, container: &Container, ifname: &str) -> Attachment {
+        self.connect(&container.ns, ifname);
+        container.at.clone().ifname(ifname)
+    }
+
+    /// Gives a container the interface that the plugin works on, if it wants one.
+    fn connect(&self, ns: &TestNs, ifname: &str) {
+        if let Some(bridge) = self.container_bridge() {
+            self.ports.set(self.ports.get() + 1);
+            host_program::connect(&self.sandbox, bridge, ns, ifname, self.ports.get());
+        }
+    }
+
     /// A stub plugin that records its calls, in [`stub_dir`](Self::stub_dir).
     pub fn stub(&self, name: &str) -> Stub {
         Stub::install(&self.sandbox, &self.stub_dir(), name)
@@ -150,8 +213,15 @@ impl Stage {
     /// without the settings of the neighbour's links. They go with these, so that the reference's portmap rightly leaves its
     /// `route_localnet` there. Our own plugins take them back, which the crash sweep sees to.
     pub fn snapshot(&self) -> Snapshot {
+        self.replace_links();
         let dir = self.dir();
-        self.sandbox.snapshot(&[&dir, "/var/lib/cni".as_ref()]).without(&["last_reserved_ip", ".index: ", "conf/nbr"])
+        self.sandbox.snapshot(&[&dir, "/var/lib/cni".as_ref()]).without(&[
+            "last_reserved_ip",
+            ".index: ",
+            "conf/nbr",
+            &format!("conf/{}", host_program::PORT),
+            &format!("link {}", host_program::PORT),
+        ])
     }
 
     /// A snapshot after a container has come and gone: what is made once and stays (a bridge, tables) is there.
@@ -164,9 +234,10 @@ impl Stage {
 
     fn attachment(&self, ns: &TestNs, ifname: &str, version: &str) -> Attachment {
         let places = self.places(ns);
-        for name in self.host_links().iter().filter(|name| host_links::is_own(name)) {
-            host_links::make(&self.sandbox, &places.fill(name));
+        if places.number > host_links::READY {
+            self.make_own_links([places.number]);
         }
+        self.connect(ns, ifname);
         let prev = self.prev().map(|prev| neighbour::renamed(prev, ifname));
         if let Some(prev) = &prev {
             neighbour::realize(&fill(prev, &places), &self.sandbox, ns);
@@ -194,7 +265,8 @@ impl Stage {
         let mut conf = json!({ "cniVersion": version, "name": NETWORK, "type": self.subject.name });
         let own = self.subject.config.as_ref().map(|config| fill(config, places));
         for (key, value) in own.iter().filter_map(Value::as_object).flatten() {
-            if !["cniVersion", "name", "prevResult", host_links::KEY].contains(&key.as_str()) {
+            let is_the_suites = key == host_links::KEY || host_program::KEYS.contains(&key.as_str());
+            if !is_the_suites && !["cniVersion", "name", "prevResult"].contains(&key.as_str()) {
                 conf[key] = value.clone();
             }
         }
@@ -203,4 +275,9 @@ impl Stage {
         }
         conf
     }
+}
+
+/// The name of a link for the container of this number.
+fn filled(name: &str, number: u64) -> String {
+    Places { dir: String::new(), netns: String::new(), number }.fill(name)
 }

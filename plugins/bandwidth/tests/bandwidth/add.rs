@@ -143,6 +143,18 @@ fn limits_hang_on_the_link_whose_other_end_the_interface_is() {
     assert_eq!(limited, [0, 0, 2]);
 }
 
+/// As calico's results are: the host's end alone, and addresses that are of no interface.
+#[test]
+fn results_that_tell_only_of_the_hosts_end_are_enough() {
+    let stage = Stage::new();
+    let container = stage.container("c1");
+    let told = json!({ "cniVersion": "0.3.1", "interfaces": [{ "name": "v-c1" }], "dns": {},
+        "ips": [{ "version": "4", "address": "10.1.0.2/32" }] });
+    let result = attach_at("0.3.1", &container, both()).with_prev(&told).add().success();
+    assert_eq!((&result["interfaces"][0]["name"], &result["interfaces"][1]["name"]), (&json!("v-c1"), &json!(IFB)));
+    assert_eq!(result["ips"], told["ips"]);
+}
+
 #[test]
 fn the_link_says_whose_limits_it_has_and_keeps_its_alias() {
     let stage = Stage::new();

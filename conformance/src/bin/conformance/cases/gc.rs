@@ -148,7 +148,7 @@ fn other_ifname(stage: &Stage) -> Verdict {
     let before = stage.snapshot();
     // In a namespace of its own, so that it can vanish.
     let second = stage.container("elsewhere");
-    let second = Container { at: second.at.container("several").ifname("eth1"), ns: second.ns };
+    let second = Container { at: stage.another(&second, "eth1").container("several"), ns: second.ns };
     let added = second.at.add();
     if !added.status.success() && stage.subject.lacks(Needs::Chained).is_none() {
         return Err(Stop::skip("wants an interface of that name"));

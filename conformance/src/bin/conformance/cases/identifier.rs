@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Needs, Stop, Verdict};
 use crate::demand::{Demands, same};
-use crate::stage::{Container, Stage};
+use crate::stage::Stage;
 use crate::subject::Kind;
 use crate::trial::Trial;
 use std::ffi::OsStr;
@@ -199,9 +199,10 @@ fn good_ifnames(stage: &Stage, names: &[&str]) -> Verdict {
     if stage.subject.facts.kind == Some(Kind::Chained) {
         return Err(Stop::skip("works on an interface that is there"));
     }
-    let Container { ns, at } = stage.container("c");
+    let container = stage.container("c");
+    let ns = &container.ns;
     for name in names {
-        let at = at.clone().ifname(name);
+        let at = stage.another(&container, name);
         let output = at.add();
         output.result()?;
         if stage.subject.facts.kind == Some(Kind::Interface) {
@@ -230,6 +231,6 @@ fn two_interfaces(stage: &Stage) -> Verdict {
         return Err(Stop::skip("works on the interfaces that are there"));
     }
     let container = stage.container("c");
-    let second = container.at.clone().ifname("eth1");
+    let second = stage.second(&container, "eth1");
     separate(stage, &container.at, &second)
 }

@@ -123,7 +123,7 @@ fn ifnames(stage: &Stage) -> Verdict {
     let (_, container, first) = reserved(stage, "several")?;
     let mut all = addresses(&first);
     for ifname in ["eth1", "net1", "eth0.1"] {
-        all.extend(handed_out(&container.at.clone().ifname(ifname).add())?);
+        all.extend(handed_out(&stage.another(&container, ifname).add())?);
     }
     distinct(&all, 4)
 }
@@ -178,7 +178,7 @@ fn parallel(stage: &Stage) -> Verdict {
 
 fn parallel_ifnames(stage: &Stage) -> Verdict {
     let (_, container, first) = reserved(stage, "several")?;
-    let others: Vec<_> = (1..7).map(|number| container.at.clone().ifname(&format!("eth{number}"))).collect();
+    let others: Vec<_> = (1..7).map(|number| stage.another(&container, &format!("eth{number}"))).collect();
     let mut all = at_once(&others)?;
     all.extend(addresses(&first));
     distinct(&all, 7)
@@ -244,7 +244,7 @@ fn del_other_ifname(stage: &Stage) -> Verdict {
     let (_, container, _) = reserved(stage, "several")?;
     let before = stage.snapshot();
     for ifname in ["eth", "eth01"] {
-        let going = container.at.clone().ifname(ifname);
+        let going = stage.another(&container, ifname);
         going.add().result()?;
         going.del().silence()?;
         same(&before, &stage.snapshot(), &format!("a DEL of {ifname} that leaves the reservation of eth0 alone"))?;

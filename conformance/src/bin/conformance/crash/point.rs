@@ -82,6 +82,7 @@ pub fn run(stage: &Stage, baseline: &Baseline, plan: Plan, id: &str) -> Result<O
 
 /// What the host holds, the settings of a neighbour's links included: they are this plugin's to take back.
 fn host(stage: &Stage) -> Snapshot {
+    stage.replace_links();
     stage.sandbox.snapshot(&[&stage.dir(), "/var/lib/cni".as_ref()]).without(&["last_reserved_ip", ".index: "])
 }
 

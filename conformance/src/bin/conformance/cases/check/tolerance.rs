@@ -98,6 +98,6 @@ fn mac_of_later_plugin(stage: &Stage) -> Verdict {
         return Err(Stop::skip("the result has no interface eth0 in the container"));
     };
     own["mac"] = "02:00:00:00:00:99".into();
-    attached.container.ns.sh("ip link set eth0 address 02:00:00:00:00:99");
+    super::set_mac(&attached)?;
     attached.with_prev("CHECK", &prev).run().silence()
 }

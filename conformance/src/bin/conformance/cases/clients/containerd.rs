@@ -66,7 +66,8 @@ fn containerd_networks(stage: &Stage) -> Verdict {
     let container = stage.container("pod");
     let before = stage.warm_snapshot()?;
     let network = |number: u8| {
-        container.at.with_key("name", json!(format!("network{number}"))).ifname(&format!("eth{number}")).args(POD)
+        let at = stage.second(&container, &format!("eth{number}"));
+        at.with_key("name", json!(format!("network{number}"))).args(POD)
     };
     let networks: Vec<_> = (0..3).map(network).collect();
     let outputs: Vec<_> = thread::scope(|scope| {

@@ -1,0 +1,21 @@
+//! macvlan through the real binary and the real kernel, with host-local as the delegate and real packets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test reports by panicking and indexes into JSON that it expects"
+)]
+
+mod add;
+mod check;
+mod crash;
+mod del;
+mod modes;
+mod neighbour;
+mod parent;
+mod reference;
+mod rollback;
+mod stage;
+mod status;
