@@ -11,8 +11,8 @@ with_libcni() {
         *host-local*) theirs=(host-local) ;;
     esac
     case $row in
-        *ptp*) chain=(ptp host-local portmap firewall tuning bandwidth sbr) ;;
-        *macvlan*) chain=(macvlan host-local tuning sbr) ;;
+        *ptp*) chain=(ptp host-local portmap firewall tuning bandwidth) ;;
+        *macvlan*) chain=(macvlan host-local tuning) ;;
         *) chain=(bridge host-local portmap firewall tuning) ;;
     esac
     mkdir $plugins
@@ -58,13 +58,11 @@ chain_plugins() {
             echo "$firewall"' "capabilities": {} }'
             echo "$tuning"
             echo '{ "type": "bandwidth", "ingressRate": 1000000000, "ingressBurst": 80000000, "egressRate": 1000000000, "egressBurst": 80000000 }'
-            echo '{ "type": "sbr" }'
             ;;
         *macvlan*)
             # The host outside is the containers' gateway: it is on the same link.
             echo '{ "type": "macvlan", "master": "uplink0", "ipam": { "type": "host-local", "ranges": '"$ranges"', "routes": '"$routes"' } }'
             echo "$tuning"
-            echo '{ "type": "sbr" }'
             ;;
         *)
             echo '{ "type": "bridge", "bridge": "chain0", "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true, '"$masquerade"' "ipam": { "type": "host-local", "ranges": '"$ranges"' } }'

@@ -107,10 +107,8 @@ fn taken(netns: &Netns, ifname: &str) -> Error {
 pub fn del<C>(del: &Del<C>, kind: &str) -> Result<()> {
     let owner = Owner::new(&del.network.name, &del.attachment);
     let Some(netns) = netns::open_if_there(del.netns.as_deref())? else { return Ok(()) };
-    let (ifname, prev) = (&del.attachment.ifname, del.network.prev_result.as_ref());
-    // The reference plugins give none an alias.
-    let is_foreign =
-        |link: &Link| link.is_kind(kind) && link.alias.is_none() && link.name == *ifname && told::may_be(link, prev);
+    // The reference plugins give none an alias. Its hardware address says nothing: tuning changes it, and has changed it back by now.
+    let is_foreign = |link: &Link| link.is_kind(kind) && link.alias.is_none() && link.name == del.attachment.ifname;
     remove(&netns, |link| is_ours(&owner, link, kind) || is_foreign(link))
 }
 

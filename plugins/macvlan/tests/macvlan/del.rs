@@ -76,26 +76,6 @@ fn interface_of_another_network_stays() {
 }
 
 #[test]
-fn interface_that_nobody_here_has_made_stays_if_the_result_tells_of_another() {
-    let lan = Lan::enter();
-    let c1 = lan.sandbox.netns("c1");
-    let ours = Attachment::new(network(&lan, json!({})), &c1);
-    let make = "ip link add link uplink0 name eth0 netns c1 address 02:00:00:00:00:01 type macvlan mode bridge";
-    lan.sandbox.sh(make);
-    let result = |mac: &str| json!({ "cniVersion": "1.1.0", "interfaces": [{ "name": "eth0", "mac": mac, "sandbox": c1.path() }] });
-    ours.with_prev(&result("02:00:00:00:00:02")).del().silent();
-    assert_eq!(c1.link("eth0")["address"], "02:00:00:00:00:01");
-    ours.with_prev(&result("02:00:00:00:00:01")).del().silent();
-    assert!(!c1.try_sh("ip link show eth0").status.success());
-    for other in ["ip link add eth0 type bridge", "ip link add eth0 type veth peer name eth9"] {
-        c1.sh(other);
-        ours.del().silent();
-        assert_eq!(c1.link("eth0")["ifname"], "eth0", "{other}");
-        c1.sh("ip link del eth0");
-    }
-}
-
-#[test]
 fn garbage_of_the_delegate_is_collected() {
     let lan = Lan::enter();
     let (_c1, kept) = lan.attach(&network(&lan, json!({})), "c1");

@@ -59,3 +59,18 @@ fn containers_of_both_talk_on_one_master() {
     two.del();
     one.check().silent();
 }
+
+#[test]
+fn what_theirs_has_made_goes_with_whatever_hardware_address() {
+    if !is_there() {
+        return;
+    }
+    let lan = Lan::enter();
+    let c1 = lan.sandbox.netns("c1");
+    let conf = network(&lan, json!({ "cniVersion": "1.0.0" }));
+    let made = Attached::new(Attachment::new(conf, &c1).bin_dir(DIR));
+    // As after a DEL of tuning, which has given an address back that the result does not know.
+    c1.sh("ip link set eth0 address 02:00:00:00:00:99");
+    Attached { attachment: made.attachment.bin_dir(Plugin::bin_dir()), result: made.result }.del();
+    assert!(!c1.sh("ip link").contains("eth0"));
+}
