@@ -1,9 +1,14 @@
 //! Modes and flags, with packets: who reaches whom.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use testkit::{Attached, Attachment, Lan, TestNs};
+use testkit::{Attached, Attachment, Lan, TestNs, eventually};
 
 use crate::stage::{network, text};
+
+/// Longer than it takes on a busy machine.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Two containers on networks of a mode and a flag.
 fn two(lan: &Lan, mode: &str, flag: &str) -> [(TestNs, Attached); 2] {
@@ -85,8 +90,8 @@ fn vepa_containers_reach_each_other_by_way_of_a_switch_that_sends_frames_back() 
     lan.outside.sh("ip link add br0 type bridge; ip link set br0 up
         ip addr flush dev eth0; ip link set eth0 master br0; bridge link set dev eth0 hairpin on
         ip addr add 10.1.0.1/24 dev br0; ip addr add fd01::1/64 dev br0 nodad");
-    c1.ping("10.1.0.1").unwrap();
-    c1.ping(two.ip(0)).unwrap();
+    // It is asking for the other's hardware address still, once a second.
+    eventually(LONG, || c1.ping("10.1.0.1").and_then(|()| c1.ping(two.ip(0))));
 }
 
 #[test]

@@ -86,3 +86,16 @@ fn garbage_of_the_delegate_is_collected() {
     assert!(lease(&kept) && !lease(&lost));
     kept.check().silent();
 }
+
+#[test]
+fn interfaces_of_other_kinds_stay() {
+    let lan = Lan::enter();
+    let c1 = lan.sandbox.netns("c1");
+    let ours = Attachment::new(network(&lan, json!({})), &c1);
+    for other in ["ip link add eth0 type bridge", "ip link add eth0 type veth peer name eth9"] {
+        c1.sh(other);
+        ours.del().silent();
+        assert_eq!(c1.link("eth0")["ifname"], "eth0", "{other}");
+        c1.sh("ip link del eth0");
+    }
+}
