@@ -66,6 +66,12 @@ impl Case {
     fn loses_container(&self) -> bool {
         self.attached && self.command == "DEL" && self.vars.iter().any(|(name, _)| *name == "CNI_NETNS")
     }
+
+    /// Whether the plugin may be told that the attachment is not valid any more, and forget what to give back to the
+    /// container, which is still there.
+    fn may_forget_the_attachment(&self) -> bool {
+        self.attached && self.command == "GC"
+    }
 }
 
 impl Stage {
@@ -116,8 +122,10 @@ impl Stage {
             // What was to be given back to it is forgotten: the next case begins with a new one.
             return;
         }
-        self.compare_with_idle(&output, case.watched || case.command == "ADD" && may_have_had_an_effect(&output));
-        self.dirty.set(false);
+        let forgotten = case.may_forget_the_attachment();
+        let watched = case.watched || case.command == "ADD" && may_have_had_an_effect(&output);
+        self.compare_with_idle(&output, watched && !forgotten);
+        self.dirty.set(forgotten);
     }
 
     fn call(&self, case: &Case) -> Plugin {
