@@ -88,7 +88,9 @@ exchange() {
     case $row in
         *upgraded) put_in_place "$bin" ;;
         *downgraded) put_in_place /run/reference ;;
+        *) return ;;
     esac
+    [[ $row != *dhcp* ]] || start_dhcp_daemon
 }
 
 # What belongs to a container, as opposed to what they share.

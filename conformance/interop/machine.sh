@@ -4,7 +4,7 @@
 
 # Debian's podman and containerd do with what they depend on; runc because crun fails where control groups are of both versions.
 packages=(iproute2 nftables iptables containernetworking-plugins busybox-static golang-go golang-github-appc-cni-dev
-    podman conmon runc containerd)
+    podman conmon runc containerd dnsmasq-base)
 
 need_packages() {
     local missing=() package

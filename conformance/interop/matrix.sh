@@ -17,8 +17,9 @@ columns=(attach check out port peers ip mac second restart detach left)
 # "Downgraded": the other way round, with backends that theirs has as well.
 rows=("libcni" "libcni, portmap theirs" "libcni, firewall theirs" "libcni, tuning theirs" "libcni, bridge+firewall theirs"
     "libcni, host-local theirs" "libcni, upgraded" "libcni, downgraded" "libcni, ptp" "libcni, ptp, upgraded"
-    "libcni, ptp, downgraded" "libcni, macvlan" "libcni, macvlan, upgraded" "libcni, macvlan, downgraded" "podman" "podman, upgraded"
-    "containerd, 0.4.0" "containerd, 1.0.0" "containerd, 1.0.0, upgraded")
+    "libcni, ptp, downgraded" "libcni, macvlan" "libcni, macvlan, upgraded" "libcni, macvlan, downgraded" "libcni, host-device" "libcni, host-device, upgraded"
+    "libcni, host-device, downgraded" "libcni, dhcp" "libcni, dhcp, upgraded" "libcni, tap" "libcni, ipvlan" "libcni, vlan" "libcni, vrf"
+    "libcni, dummy" "podman" "podman, upgraded" "containerd, 0.4.0" "containerd, 1.0.0" "containerd, 1.0.0, upgraded")
 
 # Only those that match INTEROP_ROWS.
 select_rows() {
@@ -28,6 +29,16 @@ select_rows() {
     done
     [ ${#selected[@]} -gt 0 ] || { echo "interop: no row matches INTEROP_ROWS=$INTEROP_ROWS" >&2; exit 1; }
     rows=("${selected[@]}")
+}
+
+# leave_out KIND...: rows of links that this machine's kernel lacks. Those are for scripts/vm-test.
+leave_out() {
+    local kind row kept=()
+    for row in "${rows[@]}"; do
+        for kind in "$@"; do [[ ! ",$row," =~ ", $kind," ]] || continue 2; done
+        kept+=("$row")
+    done
+    rows=("${kept[@]}")
 }
 
 # cell COLUMN COMMAND...: runs it with `set -e` and writes down whether it came to its end.

@@ -41,14 +41,31 @@ fn a_matrix_shows_runs_side_by_side() {
     let bad = plugins.write("bad.json", &other.run(&options).stdout);
     let ran = conformance(&["matrix", &format!("good={}", good.display()), &format!("bad={}", bad.display())]);
     assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.stdout.contains("| good p | bad p |"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("| MUST | 1 of 1 | 0 of 1 |"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("| good passed | bad passed |"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("| p | 1 of 1 | 0 of 0 | 0 of 0 | 0 of 1 |"), "{}", ran.stdout);
     let row = ran.stdout.lines().find(|line| line.starts_with("| `version::object`")).unwrap();
-    assert!(row.ends_with("| yes | **no** |"), "{row}");
+    assert!(row.ends_with("| yes | **no**: p |"), "{row}");
+}
+
+#[test]
+fn a_matrix_takes_reports_of_one_title_together() {
+    let options = ["--case", "version::object", "--format", "json"];
+    let one = Plugins::with("p", "exit 1");
+    let two = Plugins::with("q", "exit 1");
+    let here = one.write("here.json", &one.run(&options).stdout);
+    let there = two.write("there.json", &two.run(&options).stdout);
+    let ran = conformance(&["matrix", &format!("all={}", here.display()), &format!("all={}", there.display())]);
+    assert!(ran.stdout.contains("\n| p | 0 of 1 |"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\n| q | 0 of 1 |"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("| **no**: p, q |"), "{}", ran.stdout);
 }
 
 #[test]
 fn markdown_is_the_matrix_of_one_run() {
     let ran = Plugins::with("p", "exit 1").run(&["--case", "version::object", "--format", "markdown"]);
-    assert!(ran.stdout.starts_with("| passed of applicable | p |\n|---|---|\n| MUST | 0 of 1 |"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.starts_with("| passed of applicable | MUST | SHOULD | REF |\n|---|---|---|---|\n| p | 0 of 1 |"),
+        "{}",
+        ran.stdout
+    );
 }

@@ -27,17 +27,18 @@ pub fn read(reports: &[String]) -> Result<String, String> {
     reports.iter().map(read).collect::<Result<Vec<_>, String>>().map(|reports| render(&reports))
 }
 
-/// First how many cases passed, then those that failed anywhere.
+/// First how many cases passed, a line a plugin; then the cases that failed anywhere, and for which plugins.
 fn render(reports: &[(String, Value)]) -> String {
-    let columns: Vec<(String, &Value)> = reports.iter().flat_map(|(title, report)| columns(title, report)).collect();
+    let columns = columns(reports);
     let mut text = String::from("| passed of applicable |");
-    text.extend(columns.iter().map(|(title, _)| format!(" {title} |")));
-    let _ = write!(text, "\n|---|{}\n", "---|".repeat(columns.len()));
-    for level in LEVELS {
-        let _ = write!(text, "| {} |", level.to_uppercase());
-        for (_, plugin) in &columns {
-            let (passed, failed) = (number(plugin, level, "passed"), number(plugin, level, "failed"));
-            let _ = write!(text, " {passed} of {} |", passed + failed);
+    for column in &columns {
+        text.extend(LEVELS.iter().map(|level| format!(" {} |", column.heading(&level.to_uppercase()))));
+    }
+    let _ = write!(text, "\n|---|{}\n", "---|".repeat(columns.len() * LEVELS.len()));
+    for name in names(&columns) {
+        let _ = write!(text, "| {name} |");
+        for column in &columns {
+            text.extend(LEVELS.iter().map(|level| format!(" {} |", column.tally(name, level))));
         }
         text.push('\n');
     }
@@ -45,28 +46,26 @@ fn render(reports: &[(String, Value)]) -> String {
     text
 }
 
-fn failures(text: &mut String, columns: &[(String, &Value)]) {
+fn failures(text: &mut String, columns: &[Column]) {
     let failed = failed_cases(columns);
     if failed.is_empty() {
         return;
     }
     text.push_str("\n| case | level | what should hold |");
-    text.extend(columns.iter().map(|(title, _)| format!(" {title} |")));
+    text.extend(columns.iter().map(|column| format!(" {} |", column.heading("passed"))));
     let _ = write!(text, "\n|---|---|---|{}\n", "---|".repeat(columns.len()));
     for (id, case) in &failed {
         let word = |key: &str| case[key].as_str().unwrap_or_default().replace('|', "\\|");
         let _ = write!(text, "| `{id}` | {} | {} |", word("level"), word("title"));
-        for (_, plugin) in columns {
-            let _ = write!(text, " {} |", verdict(plugin, id));
-        }
+        text.extend(columns.iter().map(|column| format!(" {} |", column.verdict(id))));
         text.push('\n');
     }
 }
 
 /// Cases that fail in some column, in the order of the suite; reports may be of different choices of cases.
-fn failed_cases<'a>(columns: &[(String, &'a Value)]) -> Vec<(&'a str, &'a Value)> {
+fn failed_cases<'a>(columns: &[Column<'a>]) -> Vec<(&'a str, &'a Value)> {
     let mut failed: HashMap<&str, &Value> = HashMap::new();
-    for case in columns.iter().flat_map(|(_, plugin)| cases(plugin)) {
+    for case in columns.iter().flat_map(|column| column.plugins.iter()).flat_map(|plugin| cases(plugin)) {
         if let (Some("fail" | "error"), Some(id)) = (case["verdict"].as_str(), case["id"].as_str()) {
             failed.entry(id).or_insert(case);
         }
@@ -78,25 +77,66 @@ fn failed_cases<'a>(columns: &[(String, &'a Value)]) -> Vec<(&'a str, &'a Value)
     ordered
 }
 
-fn columns<'a>(title: &str, report: &'a Value) -> Vec<(String, &'a Value)> {
-    let plugins = report["plugins"].as_array().into_iter().flatten();
-    plugins
-        .map(|plugin| (format!("{title} {}", plugin["name"].as_str().unwrap_or_default()).trim().to_owned(), plugin))
-        .collect()
+/// The reports of one title: one directory of plugins, of which parts may have run on different kernels.
+struct Column<'a> {
+    title: &'a str,
+    plugins: Vec<&'a Value>,
+}
+
+fn columns(reports: &[(String, Value)]) -> Vec<Column<'_>> {
+    let mut columns: Vec<Column<'_>> = Vec::new();
+    for (title, report) in reports {
+        let plugins = report["plugins"].as_array().into_iter().flatten();
+        match columns.iter_mut().find(|column| column.title == title) {
+            Some(column) => column.plugins.extend(plugins),
+            None => columns.push(Column { title, plugins: plugins.collect() }),
+        }
+    }
+    columns
+}
+
+/// Each plugin that some column has, in the order of the first that has it.
+fn names<'a>(columns: &[Column<'a>]) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    for plugin in columns.iter().flat_map(|column| &column.plugins) {
+        let name = plugin["name"].as_str().unwrap_or_default();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn cases(plugin: &Value) -> impl Iterator<Item = &Value> {
     plugin["cases"].as_array().into_iter().flatten()
 }
 
-fn verdict(plugin: &Value, id: &str) -> &'static str {
-    match cases(plugin).find(|case| case["id"] == id).and_then(|case| case["verdict"].as_str()) {
-        Some("pass") => "yes",
-        Some("fail" | "error") => "**no**",
-        _ => "",
+impl Column<'_> {
+    fn heading(&self, what: &str) -> String {
+        format!("{} {what}", self.title).trim().to_owned()
     }
-}
 
-fn number(plugin: &Value, level: &str, key: &str) -> u64 {
-    plugin[level][key].as_u64().unwrap_or(0)
+    fn tally(&self, name: &str, level: &str) -> String {
+        let Some(plugin) = self.plugins.iter().find(|plugin| plugin["name"] == name) else { return String::new() };
+        let number = |key: &str| plugin[level][key].as_u64().unwrap_or(0);
+        format!("{} of {}", number("passed"), number("passed") + number("failed"))
+    }
+
+    /// Those for which the case failed, if there are any; nothing where it concerns no plugin.
+    fn verdict(&self, id: &str) -> String {
+        let mut applicable = false;
+        let mut failed = Vec::new();
+        for plugin in &self.plugins {
+            match cases(plugin).find(|case| case["id"] == id).and_then(|case| case["verdict"].as_str()) {
+                Some("pass") => applicable = true,
+                Some("fail" | "error") => failed.push(plugin["name"].as_str().unwrap_or_default()),
+                _ => {}
+            }
+        }
+        match failed.as_slice() {
+            [] if applicable => "yes".to_owned(),
+            [] => String::new(),
+            failed => format!("**no**: {}", failed.join(", ")),
+        }
+    }
 }
