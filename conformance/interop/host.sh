@@ -37,8 +37,11 @@ fetch_in_vain() { ! timeout 1 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2"; }
 private_host() {
     private_directories
     ip link set lo up
-    iptables -P FORWARD DROP
-    ip6tables -P FORWARD DROP
+    # Rows of scripts/vm-test, whose kernel's nf_tables is incomplete, forward nothing.
+    if [[ $row != *", "@(ipvlan|vlan|vrf|dummy)* ]]; then
+        iptables -P FORWARD DROP
+        ip6tables -P FORWARD DROP
+    fi
     # Our firewall lets in what comes to published ports; the reference's leaves that to the operator.
     if [[ $row = *@(firewall theirs|upgraded|downgraded) ]]; then
         iptables -A FORWARD -m conntrack --ctstate DNAT -j ACCEPT

@@ -49,7 +49,10 @@ prepare() {
     tar -C "$work/root" -cf "$work/layer.tar" .
     docker_archive "$work/image"
     tar -C "$work/image" -cf "$work/image.tar" .
-    GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$work/gocache go build -o "$work/gocnitool" "$parts/gocnitool.go"
+    if [ ! target/gocnitool -nt "$parts/gocnitool.go" ]; then
+        GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$work/gocache go build -o target/gocnitool "$parts/gocnitool.go"
+    fi
+    cp target/gocnitool "$work"
     cp "$parts/runc-without-rlimits" "$work/runc"
 }
 

@@ -133,9 +133,12 @@ impl Stage {
 
     /// Whether the host gets something for each container before that is attached.
     pub fn is_furnished(&self) -> bool {
-        self.subject.facts.kind == Some(Kind::Chained)
-            || self.container_bridge().is_some()
-            || self.host_links().iter().any(|name| host_links::is_own(name))
+        self.subject.facts.kind == Some(Kind::Chained) || self.container_bridge().is_some() || self.lends_links()
+    }
+
+    /// Whether each container takes a link of the host, which goes with it.
+    pub fn lends_links(&self) -> bool {
+        self.host_links().iter().any(|name| host_links::is_own(name))
     }
 
     /// Skips the case for plugins that do not list this version.

@@ -88,13 +88,17 @@ fn host(stage: &Stage) -> Snapshot {
 
 /// Removes a container, with the host's ends of its links: the kernel takes its time for those of a namespace that goes.
 fn discard(container: Container) {
+    remove_links(&container);
+    container.ns.remove();
+}
+
+fn remove_links(container: &Container) {
     let links = container.ns.json("ip -j link");
     let names = links.as_array().into_iter().flatten().filter_map(|link| link["ifname"].as_str());
     for name in names.filter(|name| *name != "lo") {
         // Some links cannot be removed, such as the kernel's own tunnels.
         container.ns.try_sh(&format!("ip link del {name}"));
     }
-    container.ns.remove();
 }
 
 impl Attempt<'_> {
@@ -177,6 +181,10 @@ impl Attempt<'_> {
             }
         };
         self.outcome.note(What::Left, done.silence());
+        if !self.reaches_container() && self.stage.lends_links() {
+            // What the container has of the host, nobody but the kernel can take from it: at its end.
+            remove_links(&self.container);
+        }
         let expected = format!("nothing left after {}", self.plan.sweep.cleanup);
         let changes = if self.reaches_container() { self.changes() } else { self.changes_on_host() };
         self.outcome.note(What::Left, demand(changes.is_empty(), &expected, changes));
