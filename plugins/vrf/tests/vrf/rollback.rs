@@ -37,7 +37,7 @@ fn a_vrf_that_others_use_stays_when_a_later_add_fails() {
     assert_same(&before, &ns.snapshot());
 }
 
-/// Each request to the kernel in turn does not get there, or its answer does not come back.
+/// Each tenth request to the kernel does not get there, or its answer does not come back; each takes seconds in a virtual machine.
 #[test]
 #[ignore = "needs vrf links: scripts/vm-test"]
 fn requests_that_fail_or_whose_answers_are_lost_are_taken_back() {
@@ -51,7 +51,7 @@ fn requests_that_fail_or_whose_answers_are_lost_are_taken_back() {
     let before = ns.snapshot();
     for fault in ["sendto:error=ENOBUFS", "recvfrom:error=ENOBUFS"] {
         let mut failures = 0;
-        for n in (1..).step_by(3) {
+        for n in (1..).step_by(10) {
             let inject = format!("inject={fault}:when={n}");
             let run = attachment.call("ADD").under(["strace", "-f", "-qq", "-o", "/dev/null", "-e", &inject]).run();
             if run.status.success() {
@@ -63,6 +63,6 @@ fn requests_that_fail_or_whose_answers_are_lost_are_taken_back() {
             assert!(diff.is_empty(), "{inject}\n{diff}");
             failures += 1;
         }
-        assert!(failures > 5, "{failures}");
+        assert!(failures > 1, "{failures}");
     }
 }
