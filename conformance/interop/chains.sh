@@ -50,16 +50,16 @@ serve_dhcp() {
 
 # The daemon of whose plugins are in place.
 start_dhcp_daemon() {
-    if [ -e /run/private/dhcp.pid ]; then
-        kill "$(cat /run/private/dhcp.pid)"
-        eventually not_there /run/cni/dhcp.sock
+    if [ "${dhcp_daemon:-}" ]; then
+        kill $dhcp_daemon
+        # It may take the socket away at its end, which must not be the next one's.
+        wait $dhcp_daemon || true
+        rm -f /run/cni/dhcp.sock
     fi
     /opt/cni/bin/dhcp daemon </dev/null >/run/private/dhcp.log 2>&1 &
-    echo $! >/run/private/dhcp.pid
+    dhcp_daemon=$!
     eventually test -S /run/cni/dhcp.sock
 }
-
-not_there() { [ ! -e "$1" ] || rm "$1"; }
 
 # chain_plugins CONTAINER: the chain of the row, a plugin a line.
 chain_plugins() {
