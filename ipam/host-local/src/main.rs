@@ -52,7 +52,7 @@ impl Plugin for HostLocal {
             ledger.store().set_last_reserved(choice.set, Some(choice.ip))?;
         }
         let ips = choices.into_iter().map(|choice| choice.config).collect();
-        Ok(Success { interfaces: Vec::new(), ips, routes: plan.routes, dns })
+        Ok(Success { ips, routes: plan.routes, dns, ..Success::default() })
     }
 
     fn del(del: &Del<Conf>) -> Result<()> {

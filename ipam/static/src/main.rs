@@ -24,7 +24,7 @@ impl Plugin for Static {
 
     fn add(add: &Add<Conf>, _: &mut Undo) -> Result<Success> {
         let Plan { ips, routes, dns } = Plan::new(&add.network.conf, &add.args, add.network.version)?;
-        Ok(Success { interfaces: Vec::new(), ips, routes, dns })
+        Ok(Success { ips, routes, dns, ..Success::default() })
     }
 
     fn del(_: &Del<Conf>) -> Result<()> {

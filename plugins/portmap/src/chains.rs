@@ -305,7 +305,8 @@ fn led(rule: &Rule) -> Option<Led> {
     let to: SocketAddr = rule.value("--to-destination")?.parse().ok()?;
     let protocol =
         [Proto::TCP, Proto::UDP, Proto::SCTP].into_iter().find(|known| rule.value("-p") == Some(name(*known)))?;
-    Some(Led { protocol, port: rule.value("--dport")?.parse().ok()?, to: to.ip() })
+    let port = rule.value("--dport")?.parse().ok()?;
+    Some(Led { protocol, port, last: port, to: to.ip() })
 }
 
 fn name(protocol: Proto) -> &'static str {
@@ -342,7 +343,7 @@ mod tests {
 
     fn rules(snat: Snat, to: &str, container: &str) -> Vec<String> {
         let to: SocketAddr = to.parse().unwrap();
-        let from = HostPort { family: Nfproto::of(to.ip()), at: None, protocol: Proto::TCP, port: 8080 };
+        let from = HostPort { family: Nfproto::of(to.ip()), at: None, protocol: Proto::TCP, port: 8080, last: 8080 };
         let publication = Publication {
             ports: &[Published { from, to }],
             container: container.parse().unwrap(),

@@ -15,6 +15,9 @@ pub struct Conf {
     #[serde(rename = "conditionsV6")]
     pub conditions_v6: Vec<String>,
     pub backend: Option<String>,
+    #[serde(rename = "hostIP")]
+    pub host_ip: Option<String>,
+    pub allow_in_use: bool,
     pub runtime_config: RuntimeConfig,
 }
 
@@ -31,6 +34,8 @@ pub struct RuntimeConfig {
 pub struct PortMapping {
     pub host_port: i64,
     pub container_port: i64,
+    pub host_port_end: Option<i64>,
+    pub container_port_end: Option<i64>,
     pub protocol: Option<String>,
     #[serde(rename = "hostIP")]
     pub host_ip: Option<String>,

@@ -220,10 +220,10 @@ fn close_localhost(nft: &mut Nft, link: &str) -> Result<()> {
 /// Forgets connections to published ports that were made before these were published: they would never be translated.
 /// TCP begins anew by itself.
 pub fn forget_before(host: &mut Rtnl, ports: &[Published]) -> Result<()> {
-    let at: HashSet<HostPort> = ports.iter().map(|port| port.from).collect();
+    let at: HashSet<HostPort> = ports.iter().flat_map(|port| port.from.each()).collect();
     let is_taken = |entry: &Entry| {
         let Some(port) = entry.orig.dport else { return false };
-        let from = |at| HostPort { family: entry.family(), at, protocol: entry.proto, port };
+        let from = |at| HostPort { family: entry.family(), at, protocol: entry.proto, port, last: port };
         at.contains(&from(None)) || at.contains(&from(Some(entry.orig.dst)))
     };
     forget_made_to(host, at.iter().map(|from| (from.family, from.protocol, from.port)), is_taken)
@@ -233,13 +233,13 @@ pub fn forget_before(host: &mut Rtnl, ports: &[Published]) -> Result<()> {
 /// to that address itself, or is led there from elsewhere, is that somebody's.
 pub fn forget(led: &[Led]) -> Result<()> {
     let mut host = Rtnl::open(&here()).map_err(kernel)?;
-    let known: HashSet<Led> = led.iter().copied().collect();
+    let known: HashSet<Led> = led.iter().flat_map(|led| led.each()).collect();
     let is_led = |entry: &Entry| {
         let to = entry.reply.src;
-        let led = entry.orig.dport.map(|port| Led { protocol: entry.proto, port, to });
+        let led = entry.orig.dport.map(|port| Led { protocol: entry.proto, port, last: port, to });
         entry.orig.dst != to && led.is_some_and(|led| known.contains(&led))
     };
-    forget_made_to(&mut host, led.iter().map(|led| (Nfproto::of(led.to), led.protocol, led.port)), is_led)
+    forget_made_to(&mut host, known.iter().map(|led| (Nfproto::of(led.to), led.protocol, led.port)), is_led)
 }
 
 /// Forgets those connections to ports of the host for which `which` is true. However many the ports are, the kernel's table

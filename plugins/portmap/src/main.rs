@@ -2,8 +2,10 @@
 
 mod backend;
 mod chains;
+mod choose;
 mod conditions;
 mod conf;
+mod holder;
 mod host;
 mod note;
 mod plan;
@@ -11,6 +13,7 @@ mod publish;
 mod reference;
 mod release;
 mod rules;
+mod sets;
 mod words;
 mod xtables;
 
@@ -31,6 +34,9 @@ use publish::Publication;
 use release::Leaving;
 use xtables::Publisher;
 
+/// How often ports are chosen that others take meanwhile.
+const CHOICES: u32 = 10;
+
 fn main() -> ExitCode {
     cni::skel::main::<Portmap>()
 }
@@ -46,8 +52,7 @@ impl Plugin for Portmap {
         let prev = add.network.prev_result.as_ref();
         let prev = prev.ok_or_else(|| Error::invalid("must be called as chained plugin: prevResult missing"))?;
         let addresses = Addresses::of(prev, &add.attachment.ifname);
-        let ports = plan.published(&addresses);
-        if ports.is_empty() {
+        if !plan.publishes(&addresses) {
             if !plan.is_empty() {
                 log::warn!("nothing to publish: the container has no address of the families of its port mappings");
             }
@@ -57,13 +62,20 @@ impl Plugin for Portmap {
         let owner = Owner::new(&add.network.name, &add.attachment);
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let links = host::links(&mut host, &owner, prev, &addresses)?;
-        let adding = Adding { owner: &owner, plan: &plan, ports: &ports, addresses, links: &links };
+        let adding =
+            Adding { owner: &owner, plan: &plan, ports: &plan.published(&addresses), addresses, links: &links };
         let published = match plan.backend.clone().resolved()? {
-            Backend::Iptables(mark) => adding.by_iptables(&mut host, &mark, undo).map(|()| ports.clone())?,
-            Backend::Any | Backend::Nftables => adding.by_nftables(&mut host, prev, undo)?,
+            Backend::Iptables(mark) => adding.by_iptables(&mut host, &mark, undo).map(|()| adding.ports.to_vec())?,
+            Backend::Any | Backend::Nftables if plan.choices().is_empty() => {
+                adding.by_nftables(&mut host, prev, undo)?
+            }
+            Backend::Any | Backend::Nftables => adding.by_choice(&mut host, prev, undo)?,
         };
         host::forget_before(&mut host, &published)?;
-        Ok(prev.clone())
+        if plan.choices().is_empty() {
+            return Ok(prev.clone());
+        }
+        Ok(Success { port_mappings: plan::told(&published), ..Success::default() }.behind(prev))
     }
 
     fn del(del: &Del<Conf>) -> Result<()> {
@@ -83,11 +95,12 @@ impl Plugin for Portmap {
         let plan = Plan::new(&check.network.conf)?;
         let prev = check.network.required_prev_result()?;
         let addresses = Addresses::of(prev, &check.attachment.ifname);
-        let ports = plan.published(&addresses);
-        if ports.is_empty() {
+        if !plan.publishes(&addresses) {
             return Ok(());
         }
         let owner = Owner::new(&check.network.name, &check.attachment);
+        let plan = choose::chosen(plan, &owner, &addresses)?;
+        let ports = plan.published(&addresses);
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let links = host::links(&mut host, &owner, prev, &addresses)?;
         let adding = Adding { owner: &owner, plan: &plan, ports: &ports, addresses, links: &links };
@@ -132,8 +145,22 @@ struct Adding<'a> {
 }
 
 impl Adding<'_> {
+    /// Chooses ports too. What another ADD takes between the choice and the publication is chosen no second time.
+    fn by_choice(&self, host: &mut Rtnl, prev: &Success, undo: &mut Undo) -> Result<Vec<Published>> {
+        let mut tries = 1..=CHOICES;
+        loop {
+            let plan = choose::choose(self.plan.clone(), self.owner, &self.addresses)?;
+            let ports = plan.published(&self.addresses);
+            match (Adding { plan: &plan, ports: &ports, ..*self }).by_nftables(host, prev, undo) {
+                Err(error) if error.code == Code::InUse && tries.next().is_some() => {}
+                published => return published,
+            }
+        }
+    }
+
     /// The ports that lead to this attachment now.
     fn by_nftables(&self, host: &mut Rtnl, prev: &Success, undo: &mut Undo) -> Result<Vec<Published>> {
+        self.refuse_held()?;
         let mut nft = Nft::open().map_err(firewall)?;
         let homes = match self.plan.snat {
             Snat::Nobody => Vec::new(),
@@ -173,8 +200,12 @@ impl Adding<'_> {
     }
 
     fn by_iptables(&self, host: &mut Rtnl, mark: &Mark, undo: &mut Undo) -> Result<()> {
-        let chains = self.chains();
-        let publisher = self.publisher(&chains, mark);
+        if let Some(choice) = self.plan.choices().first() {
+            return Err(choice.needs_nftables());
+        }
+        self.refuse_held()?;
+        let (chains, ports) = (self.chains(), self.each_port());
+        let publisher = self.publisher(&chains, mark, &ports);
         // What this attachment has had before stays where it is refused.
         let tables = publisher.read()?;
         let leaving = chains.clone();
@@ -208,11 +239,18 @@ impl Adding<'_> {
     }
 
     fn check_iptables(&self, host: &mut Rtnl, mark: &Mark) -> Result<()> {
-        self.publisher(&self.chains(), mark).check()?;
+        self.publisher(&self.chains(), mark, &self.each_port()).check()?;
         match self.at_localhost().filter(|_| self.plan.snat != Snat::Nobody) {
             Some(port) if !host::is_localhost_open(host, port.to.ip())? => Err(no_localhost()),
             _ => Ok(()),
         }
+    }
+
+    fn refuse_held(&self) -> Result<()> {
+        if self.plan.allow_in_use {
+            return Ok(());
+        }
+        holder::refuse_held(self.ports, &self.owner.attachment().container_id)
     }
 
     fn publication(&self) -> Publication<'_> {
@@ -223,8 +261,13 @@ impl Adding<'_> {
         Chains::new(self.owner.network(), &self.owner.attachment().container_id)
     }
 
-    fn publisher<'a>(&'a self, chains: &'a Chains, mark: &'a Mark) -> Publisher<'a> {
-        Publisher { chains, plan: self.plan, mark, ports: self.ports, addresses: &self.addresses }
+    fn publisher<'a>(&'a self, chains: &'a Chains, mark: &'a Mark, ports: &'a [Published]) -> Publisher<'a> {
+        Publisher { chains, plan: self.plan, mark, ports, addresses: &self.addresses }
+    }
+
+    /// What iptables is told: it knows no ranges that lead to ports of the same numbers.
+    fn each_port(&self) -> Vec<Published> {
+        self.ports.iter().flat_map(|port| port.each()).collect()
     }
 
     fn at_localhost(&self) -> Option<&Published> {

@@ -1,19 +1,20 @@
 //! Which ports to publish, and how: the configuration with its defaults, checked. Nothing here touches the kernel.
 
+mod mapping;
+
 use std::{
-    collections::{HashMap, HashSet},
+    fmt,
     net::{IpAddr, SocketAddr},
 };
 
-use cni::{Error, Result, Success, parse_ip};
+use cni::{PortMapping, Result, Success};
 use ipnetwork::IpNetwork;
 use nft::{Nfproto, Proto};
 
-use crate::{
-    backend::Backend,
-    conditions::Conditions,
-    conf::{Conf, PortMapping},
-};
+use crate::{backend::Backend, conditions::Conditions, conf::Conf};
+
+use mapping::Mapping;
+pub use mapping::{Choice, host_ports};
 
 /// A checked configuration.
 #[derive(Debug, Clone)]
@@ -24,8 +25,11 @@ pub struct Plan {
     pub backend: Backend,
     /// What packets have to meet beyond their destination, for IPv4 and for IPv6, where `nf_tables` looks.
     pub conditions: [Conditions; 2],
+    /// Whether a port may be published that a process of the host has.
+    pub allow_in_use: bool,
     words: [Vec<String>; 2],
     mappings: Vec<Mapping>,
+    choices: Vec<Choice>,
 }
 
 /// Whose packets get the host's address as their source, so that the answers come back through the host.
@@ -39,25 +43,7 @@ pub enum Snat {
     Everybody,
 }
 
-/// A checked port mapping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Mapping {
-    at: Host,
-    protocol: Proto,
-    host_port: u16,
-    container_port: u16,
-}
-
-/// The addresses of the host that a port is published at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Host {
-    All,
-    AllIpv4,
-    AllIpv6,
-    One(IpAddr),
-}
-
-/// A port of the host in one address family: what a published port takes.
+/// A port of the host in one address family, or a range of them: what a published port takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HostPort {
     /// The address family.
@@ -66,20 +52,50 @@ pub struct HostPort {
     pub at: Option<IpAddr>,
     /// The protocol.
     pub protocol: Proto,
-    /// The number.
+    /// The number, or the first of them.
     pub port: u16,
+    /// The last of them.
+    pub last: u16,
 }
 
-/// A published port in one address family.
+/// A published port in one address family, or a range of them, whose ports have the same numbers in the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
     /// The host's side.
     pub from: HostPort,
-    /// The container's address and port.
+    /// The container's address and port, the first one of a range.
     pub to: SocketAddr,
 }
 
+impl HostPort {
+    /// Whether it is more than one.
+    pub fn is_range(&self) -> bool {
+        self.last > self.port
+    }
+
+    /// Each by itself.
+    pub fn each(self) -> impl Iterator<Item = Self> {
+        (self.port..=self.last).map(move |port| Self { port, last: port, ..self })
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.port)?;
+        if self.is_range() {
+            write!(f, "-{}", self.last)?;
+        }
+        write!(f, "/{}", self.protocol)
+    }
+}
+
 impl Published {
+    /// Each by itself.
+    pub fn each(self) -> impl Iterator<Item = Self> {
+        let to = move |port| SocketAddr::new(self.to.ip(), if self.from.is_range() { port } else { self.to.port() });
+        self.from.each().map(move |from| Self { from, to: to(from.port) })
+    }
+
     /// Whether it can be reached through 127.0.0.1.
     pub fn is_at_localhost(&self) -> bool {
         self.to.is_ipv4() && self.from.at.is_none_or(|at| at.is_loopback())
@@ -118,13 +134,9 @@ impl Plan {
     /// Checks the configuration.
     pub fn new(conf: &Conf) -> Result<Self> {
         let backend = Backend::new(conf)?;
-        let (mut mappings, mut seen, mut taken) = (Vec::new(), HashSet::new(), HashMap::new());
-        for mapping in &conf.runtime_config.port_mappings {
-            let mapping = Mapping::new(mapping)?;
-            mapping.take(&mut taken)?;
-            if seen.insert(mapping) {
-                mappings.push(mapping);
-            }
+        let (mappings, choices) = mapping::checked(conf)?;
+        if let (Backend::Iptables(_), Some(choice)) = (&backend, choices.first()) {
+            return Err(choice.needs_nftables());
         }
         let snat = match (conf.snat.unwrap_or(true), conf.masq_all) {
             (false, _) => Snat::Nobody,
@@ -138,23 +150,58 @@ impl Plan {
                 [Conditions::new("conditionsV4", &words[0])?, Conditions::new("conditionsV6", &words[1])?]
             }
         };
-        Ok(Self { snat, backend, conditions, words, mappings })
+        Ok(Self { snat, backend, conditions, allow_in_use: conf.allow_in_use, words, mappings, choices })
+    }
+
+    /// The mappings whose port of the host is to be chosen.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
+    }
+
+    /// Whether a mapping takes a port of the host with this number, at whatever address.
+    pub fn has_port(&self, protocol: Proto, port: u16) -> bool {
+        self.mappings.iter().any(|mapping| mapping.takes(protocol, port))
+    }
+
+    /// The plan in which the first choice has been made.
+    #[must_use]
+    pub fn choosing(mut self, port: u16) -> Self {
+        if !self.choices.is_empty() {
+            let choice = self.choices.remove(0);
+            self.mappings.push(choice.mapping(port));
+        }
+        self
     }
 
     /// Whether there is nothing to publish.
     pub fn is_empty(&self) -> bool {
-        self.mappings.is_empty()
+        self.mappings.is_empty() && self.choices.is_empty()
     }
 
     /// The published ports of a container with these addresses. A mapping for a family in which it has none is left out.
     pub fn published(&self, addresses: &Addresses) -> Vec<Published> {
-        self.mappings.iter().flat_map(|mapping| mapping.published(addresses)).collect()
+        let published = self.mappings.iter().flat_map(|mapping| mapping.published(addresses));
+        // A condition is a rule for each port.
+        let apart = |port: Published| if self.is_conditional(&port) { port.each().collect() } else { vec![port] };
+        published.flat_map(apart).collect()
+    }
+
+    /// Whether anything is to be published for a container with these addresses.
+    pub fn publishes(&self, addresses: &Addresses) -> bool {
+        // Of a choice any port does to ask for the families.
+        let chosen = self.choices.iter().flat_map(|choice| choice.published(1, addresses));
+        self.published(addresses).into_iter().chain(chosen).next().is_some()
     }
 
     /// The conditions for a family.
     pub fn conditions(&self, family: Nfproto) -> &Conditions {
         let [of_v4, of_v6] = &self.conditions;
         if family == Nfproto::IPV4 { of_v4 } else { of_v6 }
+    }
+
+    /// Whether packets to a port have to meet some.
+    pub fn is_conditional(&self, port: &Published) -> bool {
+        *self.conditions(port.from.family) != Conditions::None
     }
 
     /// The same as it was given, for iptables.
@@ -164,90 +211,23 @@ impl Plan {
     }
 }
 
-/// The ports of the host that `conf` asks for, as far as it can be understood: a DEL must not fail because of the rest,
-/// and need not know the container's addresses.
-pub fn host_ports(conf: &Conf) -> Vec<HostPort> {
-    let mappings = conf.runtime_config.port_mappings.iter().filter_map(|mapping| Mapping::new(mapping).ok());
-    mappings.flat_map(|mapping| mapping.host_ports()).collect()
-}
-
-impl Mapping {
-    fn new(mapping: &PortMapping) -> Result<Self> {
-        Ok(Self {
-            at: Host::new(mapping.host_ip.as_deref())?,
-            protocol: protocol(mapping.protocol.as_deref())?,
-            host_port: port("host", mapping.host_port)?,
-            container_port: port("container", mapping.container_port)?,
-        })
-    }
-
-    /// Adds the ports of the host that it takes to `taken`, each with the container's port that it leads to. Fails if
-    /// another mapping leads one of them elsewhere.
-    fn take(&self, taken: &mut HashMap<HostPort, u16>) -> Result<()> {
-        for port in self.host_ports() {
-            let other = *taken.entry(port).or_insert(self.container_port);
-            if other != self.container_port {
-                return Err(Error::invalid(format!(
-                    "\"portMappings\" lead host port {}/{} to container ports {other} and {}: it can lead to one",
-                    self.host_port, self.protocol, self.container_port
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// What it takes of the host.
-    fn host_ports(&self) -> Vec<HostPort> {
-        let at = if let Host::One(ip) = self.at { Some(ip) } else { None };
-        let of = |family: &Nfproto| HostPort { family: *family, at, protocol: self.protocol, port: self.host_port };
-        self.at.families().iter().map(of).collect()
-    }
-
-    fn published(&self, addresses: &Addresses) -> Vec<Published> {
-        let to = |from: HostPort| {
-            let address = addresses.of_family(from.family)?;
-            Some(Published { from, to: SocketAddr::new(address.ip(), self.container_port) })
+/// The result's list of published ports: one for both families, where they are the same.
+pub fn told(published: &[Published]) -> Vec<PortMapping> {
+    let mut told = Vec::new();
+    for Published { from, to } in published {
+        let mapping = PortMapping {
+            host_port: from.port,
+            host_port_end: Some(from.last).filter(|_| from.is_range()),
+            container_port: to.port(),
+            container_port_end: Some(from.last).filter(|_| from.is_range()),
+            protocol: from.protocol.to_string(),
+            host_ip: from.at,
         };
-        self.host_ports().into_iter().filter_map(to).collect()
-    }
-}
-
-impl Host {
-    fn new(host_ip: Option<&str>) -> Result<Self> {
-        let Some(text) = host_ip else { return Ok(Self::All) };
-        let ip = parse_ip(text).ok_or_else(|| {
-            Error::invalid(format!("invalid \"hostIP\" \"{text}\": it must be an IP address or empty"))
-        })?;
-        Ok(match ip {
-            IpAddr::V4(ip) if ip.is_unspecified() => Self::AllIpv4,
-            IpAddr::V6(ip) if ip.is_unspecified() => Self::AllIpv6,
-            ip => Self::One(ip),
-        })
-    }
-
-    fn families(self) -> &'static [Nfproto] {
-        match self {
-            Self::All => &[Nfproto::IPV4, Nfproto::IPV6],
-            Self::AllIpv4 | Self::One(IpAddr::V4(_)) => &[Nfproto::IPV4],
-            Self::AllIpv6 | Self::One(IpAddr::V6(_)) => &[Nfproto::IPV6],
+        if !told.contains(&mapping) {
+            told.push(mapping);
         }
     }
-}
-
-fn port(whose: &str, number: i64) -> Result<u16> {
-    u16::try_from(number)
-        .ok()
-        .filter(|port| *port > 0)
-        .ok_or_else(|| Error::invalid(format!("Invalid {whose} port number: {number} (must be 1 to 65535)")))
-}
-
-fn protocol(name: Option<&str>) -> Result<Proto> {
-    match name.unwrap_or("tcp").to_ascii_lowercase().as_str() {
-        "tcp" => Ok(Proto::TCP),
-        "udp" => Ok(Proto::UDP),
-        "sctp" => Ok(Proto::SCTP),
-        other => Err(Error::invalid(format!("invalid \"protocol\" \"{other}\": it must be tcp, udp or sctp"))),
-    }
+    told
 }
 
 #[cfg(test)]

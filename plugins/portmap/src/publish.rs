@@ -5,14 +5,15 @@ use std::collections::HashSet;
 use attach::{Owner, firewall, kernel, tag_prefix, verify::failed};
 use cni::{Code, Error, Result};
 use net::Rtnl;
-use nft::{Batch, Element, Nft, Rule};
+use nft::{Batch, Element, Nft, Rule, Set};
 
 use crate::{
     conditions::Conditions,
     note::Note,
     plan::{Plan, Published},
     release::{Found, delete, is_of, release_hairpins, search},
-    rules::{self, CONDITIONAL, Led, Placed, Sets, by_set, table},
+    rules::{self, CONDITIONAL, Led, Placed, by_set, table},
+    sets::Sets,
     words,
 };
 
@@ -83,7 +84,9 @@ impl Publication<'_> {
     fn check_all(&self, nft: &mut Nft) -> Result<()> {
         for Placed { set, element } in self.elements(&Note::default()) {
             let present = nft.element(&table(), &set, &element.key).map_err(firewall)?;
-            let same = |present: &Element| is_of(self.owner, present) && present.data == element.data;
+            let same = |present: &Element| {
+                is_of(self.owner, present) && present.data == element.data && present.last() == element.last()
+            };
             if !present.as_ref().is_some_and(same) {
                 return Err(failed(format!("check published ports: {} lacks {element}", set.name)));
             }
@@ -167,7 +170,7 @@ impl Publication<'_> {
     }
 
     fn is_conditional(&self, port: &Published) -> bool {
-        *self.conditions(port) != Conditions::None
+        self.plan.is_conditional(port)
     }
 
     /// Where else the ports may be taken: a port that is published with conditions is not in the map of those without, and
@@ -176,12 +179,32 @@ impl Publication<'_> {
         self.ports.iter().map(|port| rules::taker(&port.from, !self.is_conditional(port)))
     }
 
+    /// Ranges that have some of the ports, and what is in ranges that are to come.
+    fn overlapping(&self, nft: &mut Nft) -> Result<Vec<Placed>, Failure> {
+        let mut sets: Vec<Set> = Vec::new();
+        for set in self.ports.iter().flat_map(|port| rules::overlapping(&port.from)) {
+            if !sets.contains(&set) {
+                sets.push(set);
+            }
+        }
+        let mut found = Vec::new();
+        for set in sets {
+            let present = nft.elements(&table(), &set)?.into_iter();
+            let present = present.filter(|element| self.ports.iter().any(|port| rules::overlaps(element, &port.from)));
+            found.extend(present.map(|element| Placed { set: set.clone(), element }));
+        }
+        Ok(found)
+    }
+
     /// What has to go before `elements` can come: everything of owners who have gone, or our own of an ADD that was
     /// killed, if any of it is in their places.
     fn in_the_way(&self, nft: &mut Nft, host: &mut Rtnl, elements: &[Placed]) -> Result<Found, Failure> {
         let (mut present, mut gone): (Vec<Placed>, HashSet<String>) = (Vec::new(), HashSet::new());
+        let mut found = self.overlapping(nft)?;
         for Placed { set, element } in elements.iter().cloned().chain(self.rivals()) {
-            let Some(element) = nft.element(&table(), &set, &element.key)? else { continue };
+            found.extend(nft.element(&table(), &set, &element.key)?.map(|element| Placed { set, element }));
+        }
+        for Placed { set, element } in found {
             let own = is_of(self.owner, &element);
             if Sets::takes_port(&set) && !own {
                 refuse_living(host, &element)?;
@@ -217,7 +240,7 @@ fn refuse_living(host: &mut Rtnl, taken: &Element) -> Result<()> {
         return Ok(());
     }
     let tag = taken.comment.as_deref().unwrap_or_default();
-    let port = Led::by(taken).map(|led| format!("{}/{}", led.port, led.protocol)).unwrap_or_default();
+    let port = Led::by(taken).map(|led| led.to_string()).unwrap_or_default();
     let owner = tag.split_once(", ").map_or("somebody", |(_, owner)| owner);
     Err(Error::new(Code::InUse, format!("publish host port {port}: it is published already for {owner}"))
         .details(format!("element {}", taken.key)))

@@ -14,7 +14,8 @@ use crate::{
     host,
     note::Note,
     plan::{Addresses, HostPort},
-    rules::{self, CONDITIONAL, Led, Placed, Sets, by_set, table},
+    rules::{self, CONDITIONAL, Led, Placed, by_set, table},
+    sets::Sets,
 };
 
 /// What is published: elements, and handles of rules with conditions.
@@ -147,7 +148,7 @@ impl Leaving {
                 taken |= nft.element(&table(), &set, &element.key).map_err(firewall)?.is_some();
             }
             if !taken {
-                forsaken.push(Led { protocol: port.protocol, port: port.port, to: to.ip() });
+                forsaken.push(Led { protocol: port.protocol, port: port.port, last: port.last, to: to.ip() });
             }
         }
         Ok(forsaken)

@@ -6,7 +6,10 @@
 //! postrouting        ─> portmap_snat   connections that came by portmap_dnat and would not come back otherwise
 //! ```
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use attach::{FamilySets, HomeSets, Owner, Section, TABLE};
 use nft::{
@@ -18,6 +21,7 @@ use nft::{
 use crate::{
     note::Note,
     plan::{HostPort, Published, Snat},
+    sets::Sets,
 };
 
 /// The chain of rules for ports whose packets have to meet conditions.
@@ -25,50 +29,6 @@ pub const CONDITIONAL: &str = "portmap_conditional";
 const DNAT: &str = "portmap_dnat";
 
 const LOOPBACK_V4: (Ipv4Addr, u8) = (Ipv4Addr::new(127, 0, 0, 0), 8);
-
-/// The sets of one address family.
-#[derive(Debug, Clone)]
-pub struct Sets {
-    /// Ports published at one address of the host.
-    pub of_address: Set,
-    /// Ports published at all addresses of the host.
-    pub of_all: Set,
-    /// Ports published under conditions, by address; the unspecified one stands for all. No rule looks them up: rules of
-    /// their own lead to the container.
-    pub conditional: Set,
-    /// Connections that get the host's address as their source if they come from a local.
-    pub snat: Set,
-    /// Connections that always do.
-    pub masquerade: Set,
-}
-
-impl Sets {
-    /// Those of IPv4 or IPv6.
-    pub fn of(family: Nfproto) -> Self {
-        let (address, suffix) =
-            if family == Nfproto::IPV4 { (KeyType::Ipv4Addr, "4") } else { (KeyType::Ipv6Addr, "6") };
-        let port = [KeyType::InetProto, KeyType::InetService];
-        let with_address = [address, KeyType::InetProto, KeyType::InetService];
-        let destination = [address, KeyType::InetService];
-        Self {
-            of_address: Set::map(format!("ports_of_address{suffix}"), with_address, destination),
-            of_all: Set::map(format!("ports{suffix}"), port, destination),
-            conditional: Set::map(format!("conditional_ports{suffix}"), with_address, destination),
-            snat: Set::new(format!("snat_ports{suffix}"), with_address),
-            masquerade: Set::new(format!("masquerade_ports{suffix}"), with_address),
-        }
-    }
-
-    /// All of them. The first three say which ports are taken.
-    pub fn all(self) -> [Set; 5] {
-        [self.of_address, self.of_all, self.conditional, self.snat, self.masquerade]
-    }
-
-    /// Whether an element of `set` takes a port of the host: it leads somewhere.
-    pub fn takes_port(set: &Set) -> bool {
-        set.data.is_some()
-    }
-}
 
 /// Who has published ports: a DEL of somebody who has none need not look for them. The key is the beginning of the owner's
 /// tag, 32 hexadecimal digits.
@@ -114,35 +74,64 @@ pub fn by_set<'a>(placed: impl IntoIterator<Item = &'a Placed>) -> Vec<(Set, Vec
 
 /// The elements of a published port: the one that takes the port comes first.
 pub fn elements(port: &Published, snat: Snat, conditional: bool) -> Vec<Placed> {
-    let to = Key::new().ip(port.to.ip()).port(port.to.port());
-    let mut taken = taker(&port.from, conditional);
-    taken.element = taken.element.to(to);
-    let sets = Sets::of(port.from.family);
+    let [locals, everybodys] = sources(port.to.ip(), &port.from);
     let source = match snat {
         Snat::Nobody => None,
-        Snat::Locals => Some(sets.snat),
-        Snat::Everybody => Some(sets.masquerade),
+        Snat::Locals => Some(locals),
+        Snat::Everybody => Some(everybodys),
     };
-    let connections = Element::new(connections(port.to.ip(), &port.from));
-    [taken].into_iter().chain(source.map(|set| Placed { set, element: connections })).collect()
+    [leading(port, conditional)].into_iter().chain(source).collect()
+}
+
+/// The element that takes a port of the host and leads it to the container.
+pub fn leading(port: &Published, conditional: bool) -> Placed {
+    let Placed { set, element } = taker(&port.from, conditional);
+    let address = Key::new().ip(port.to.ip());
+    let to = if port.from.is_range() { address } else { address.port(port.to.port()) };
+    Placed { set, element: element.to(to) }
 }
 
 /// Where a port of the host is taken, by a published port with conditions or by one without. The element has no data.
 pub fn taker(port: &HostPort, conditional: bool) -> Placed {
     let sets = Sets::of(port.family);
-    let of_address = |at: IpAddr| Key::new().ip(at).proto(port.protocol).port(port.port);
-    let (set, key) = match port.at {
-        at if conditional => (sets.conditional, of_address(at.unwrap_or(unspecified(port.family)))),
-        Some(at) => (sets.of_address, of_address(at)),
-        None => (sets.of_all, Key::new().proto(port.protocol).port(port.port)),
+    let (set, start) = match port.at {
+        at if conditional => (sets.conditional, Key::new().ip(at.unwrap_or(unspecified(port.family)))),
+        Some(at) if port.is_range() => (sets.ranges_of_address, Key::new().ip(at)),
+        Some(at) => (sets.of_address, Key::new().ip(at)),
+        None if port.is_range() => (sets.ranges, Key::new()),
+        None => (sets.of_all, Key::new()),
     };
-    Placed { set, element: Element::new(key) }
+    Placed { set, element: numbered(start, port) }
+}
+
+/// The element whose key begins with `start` and ends with the protocol and the numbers of `port`.
+fn numbered(start: Key, port: &HostPort) -> Element {
+    let key = |number| start.clone().proto(port.protocol).port(number);
+    if port.is_range() { Element::range(key(port.port), key(port.last)) } else { Element::new(key(port.port)) }
+}
+
+/// The maps in which something may overlap a port of the host without having its key: ranges, and for a range all.
+pub fn overlapping(port: &HostPort) -> Vec<Set> {
+    let sets = Sets::of(port.family);
+    let (ranges, single) = match port.at {
+        Some(_) => (sets.ranges_of_address, sets.of_address),
+        None => (sets.ranges, sets.of_all),
+    };
+    if port.is_range() { vec![ranges, single, sets.conditional] } else { vec![ranges] }
+}
+
+/// Whether an element of one of these takes some of the ports, at the same address.
+pub fn overlaps(element: &Element, port: &HostPort) -> bool {
+    let at = address(element.key.values()).filter(|at| !at.is_unspecified());
+    let led = Led::by(element).filter(|led| led.protocol == port.protocol && at == port.at);
+    led.is_some_and(|led| led.port <= port.last && port.port <= led.last)
 }
 
 /// Where the connections are that come to `container` by a port of the host: in one of two sets.
 pub fn sources(container: IpAddr, port: &HostPort) -> [Placed; 2] {
-    let Sets { snat, masquerade, .. } = Sets::of(port.family);
-    [snat, masquerade].map(|set| Placed { set, element: Element::new(connections(container, port)) })
+    let Sets { snat, masquerade, snat_ranges, masquerade_ranges, .. } = Sets::of(port.family);
+    let sets = if port.is_range() { [snat_ranges, masquerade_ranges] } else { [snat, masquerade] };
+    sets.map(|set| Placed { set, element: numbered(Key::new().ip(container), port) })
 }
 
 /// Whether `owner`, an element that stands for one, has an address that `hairpin` is for.
@@ -164,10 +153,6 @@ fn address(values: &[Value]) -> Option<IpAddr> {
     }
 }
 
-fn connections(container: IpAddr, port: &HostPort) -> Key {
-    Key::new().ip(container).proto(port.protocol).port(port.port)
-}
-
 fn unspecified(family: Nfproto) -> IpAddr {
     if family == Nfproto::IPV4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
 }
@@ -179,6 +164,8 @@ pub struct Led {
     pub protocol: Proto,
     /// The port of the host.
     pub port: u16,
+    /// The last one of a range.
+    pub last: u16,
     /// The container's address.
     pub to: IpAddr,
 }
@@ -187,8 +174,24 @@ impl Led {
     /// What an element that takes a port says.
     pub fn by(element: &Element) -> Option<Self> {
         let [.., Value::Proto(protocol), Value::Port(port)] = element.key.values() else { return None };
+        let [.., Value::Port(last)] = element.last().values() else { return None };
         let Some(Data::Values(to)) = &element.data else { return None };
-        Some(Self { protocol: *protocol, port: *port, to: address(to.values())? })
+        Some(Self { protocol: *protocol, port: *port, last: *last, to: address(to.values())? })
+    }
+
+    /// Each port by itself.
+    pub fn each(self) -> impl Iterator<Item = Self> {
+        (self.port..=self.last).map(move |port| Self { port, last: port, ..self })
+    }
+}
+
+impl fmt::Display for Led {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.port)?;
+        if self.last > self.port {
+            write!(f, "-{}", self.last)?;
+        }
+        write!(f, "/{}", self.protocol)
     }
 }
 
@@ -206,7 +209,7 @@ pub fn conditional_rules(port: &Published, alternatives: &[Vec<Expr>], tag: &str
 
 /// The same in the words of `nft`, for conditions that only it understands.
 pub fn conditional_words(port: &Published, words: &str, tag: &str) -> String {
-    let HostPort { family, at, protocol, port: number } = port.from;
+    let HostPort { family, at, protocol, port: number, .. } = port.from;
     let ip = if family == Nfproto::IPV4 { "ip" } else { "ip6" };
     let daddr = at.map(|at| format!(" {ip} daddr {at}")).unwrap_or_default();
     let from = format!("meta nfproto {family} {words}{daddr} meta l4proto {protocol} th dport {number}");
@@ -222,7 +225,9 @@ pub fn section() -> HomeSets {
     ];
     let [homes_v4, homes_v6] = &homes;
     let nat = |hook, priority| Base { kind: ChainType::Nat, hook, priority, policy: Policy::Accept };
+    // The first is the one that has grown since the first release: where it is short, all are made anew.
     let chains = vec![
+        (Chain::regular(DNAT), dnat(&v4, &v6)),
         (Chain::base("portmap_prerouting", nat(Hook::Prerouting, priority::DSTNAT)), prerouting()),
         (Chain::base("portmap_output", nat(Hook::Output, priority::DSTNAT)), output()),
         (Chain::base("portmap_snat", nat(Hook::Postrouting, priority::SRCNAT)), snat(&v4, &v6, homes_v4, homes_v6)),
@@ -238,10 +243,9 @@ pub fn section() -> HomeSets {
             ),
             guard(),
         ),
-        (Chain::regular(DNAT), dnat(&v4, &v6)),
         (Chain::regular(CONDITIONAL), Vec::new()),
     ];
-    let sets = v4.all().into_iter().chain(v6.all()).chain([owners(), localnet_links()]);
+    let sets = v4.all().chain(v6.all()).chain([owners(), localnet_links()]);
     let [homes_v4, homes_v6] = homes;
     let sets = sets.chain(homes_v4.sets()).chain(homes_v6.sets()).collect();
     // Subnets go with the published ports that need them, whatever ports a bridge has.
@@ -271,14 +275,22 @@ fn has_ports() -> Expr {
     meta::l4proto().any_of([Proto::TCP, Proto::UDP, Proto::SCTP])
 }
 
+/// A port comes before a range that it is in, and one address before all.
 fn dnat(v4: &Sets, v6: &Sets) -> Vec<Rule> {
-    let port = || meta::l4proto().dot(th::dport());
+    let at_v4 = |map: &Set| Rule::new([ip::daddr().dot(meta::l4proto()).dot(th::dport()).dnat_to(map)]);
+    let at_v6 = |map: &Set| Rule::new([ip6::daddr().dot(meta::l4proto()).dot(th::dport()).dnat_to(map)]);
+    let at_all =
+        |family, map: &Set| Rule::new([meta::nfproto().is(family), meta::l4proto().dot(th::dport()).dnat_to(map)]);
     vec![
         Rule::new([expr::jump(CONDITIONAL)]),
-        Rule::new([ip::daddr().dot(meta::l4proto()).dot(th::dport()).dnat_to(&v4.of_address)]),
-        Rule::new([ip6::daddr().dot(meta::l4proto()).dot(th::dport()).dnat_to(&v6.of_address)]),
-        Rule::new([meta::nfproto().is(Nfproto::IPV4), port().dnat_to(&v4.of_all)]),
-        Rule::new([meta::nfproto().is(Nfproto::IPV6), port().dnat_to(&v6.of_all)]),
+        at_v4(&v4.of_address),
+        at_v6(&v6.of_address),
+        at_v4(&v4.ranges_of_address),
+        at_v6(&v6.ranges_of_address),
+        at_all(Nfproto::IPV4, &v4.of_all),
+        at_all(Nfproto::IPV6, &v6.of_all),
+        at_all(Nfproto::IPV4, &v4.ranges),
+        at_all(Nfproto::IPV6, &v6.ranges),
     ]
 }
 
@@ -295,13 +307,18 @@ fn snat(v4: &Sets, v6: &Sets, homes_v4: &FamilySets, homes_v6: &FamilySets) -> V
         let translated = [ct::status([ct::Status::Dnat]), has_ports(), connection];
         Rule::new(translated.into_iter().chain(from).chain([expr::masquerade()]).collect::<Vec<_>>())
     };
-    vec![
-        masquerade(to_v4(&v4.masquerade), None),
-        masquerade(to_v6(&v6.masquerade), None),
-        masquerade(to_v4(&v4.snat), Some(from_localhost)),
-        masquerade(to_v4(&v4.snat), Some(from_home_v4)),
-        masquerade(to_v6(&v6.snat), Some(from_home_v6)),
-    ]
+    let always =
+        [to_v4(&v4.masquerade), to_v6(&v6.masquerade), to_v4(&v4.masquerade_ranges), to_v6(&v6.masquerade_ranges)];
+    let of_locals = [
+        (to_v4(&v4.snat), from_localhost.clone()),
+        (to_v4(&v4.snat), from_home_v4.clone()),
+        (to_v6(&v6.snat), from_home_v6.clone()),
+        (to_v4(&v4.snat_ranges), from_localhost),
+        (to_v4(&v4.snat_ranges), from_home_v4),
+        (to_v6(&v6.snat_ranges), from_home_v6),
+    ];
+    let always = always.into_iter().map(|connection| masquerade(connection, None));
+    always.chain(of_locals.into_iter().map(|(connection, from)| masquerade(connection, Some(from)))).collect()
 }
 
 /// A link with `route_localnet` lets packets of 127.0.0.0/8 in: only this keeps them out.
@@ -320,7 +337,7 @@ mod tests {
     fn published(at: Option<&str>, to: &str) -> Published {
         let to: std::net::SocketAddr = to.parse().unwrap();
         let at = at.map(|at| at.parse().unwrap());
-        Published { from: HostPort { family: Nfproto::of(to.ip()), at, protocol: Proto::UDP, port: 53 }, to }
+        Published { from: HostPort { family: Nfproto::of(to.ip()), at, protocol: Proto::UDP, port: 53, last: 53 }, to }
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl From<&Entry> for Line {
             ifname: entry.ifname.clone(),
             netns: entry.netns.clone(),
             addresses: result.as_ref().map(Success::addresses).unwrap_or_default(),
-            ports: ports::published(&entry.capability_args),
+            ports: ports::of(entry),
         }
     }
 }

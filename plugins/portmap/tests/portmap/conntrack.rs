@@ -63,7 +63,8 @@ fn flow_of_a_client_follows_the_published_port() {
         let _own = stage.host().listen_udp("[::]:5353");
         let client = Client::new(&stage.outside, address);
         assert_eq!(client.who(), "host");
-        let list = stage.publishing(json!([mapping(5353, 80, "udp")]));
+        let mappings = json!([mapping(5353, 80, "udp")]);
+        let list = stage.network(1, json!({ "allowInUse": true, "runtimeConfig": { "portMappings": mappings } }));
         let one = stage.run("c1", &list);
         assert_eq!(client.who(), "c1");
         one.stop();

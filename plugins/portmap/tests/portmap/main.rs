@@ -9,12 +9,14 @@
 )]
 
 mod check;
+mod chosen;
 mod conditions;
 mod conflict;
 mod conntrack;
 mod crash;
 mod del;
 mod gc;
+mod held;
 mod iptables;
 mod localhost;
 mod passthrough;

@@ -35,7 +35,7 @@ fn bad_configuration_is_refused_before_any_effect() {
     let (stage, chain, result) = about_to_publish(json!({ "runtimeConfig": { "portMappings": web() } }));
     let before = (stage.snapshot(), stage.generation());
     for (key, value, code, names) in [
-        ("runtimeConfig", json!({ "portMappings": [mapping(8080, 80, "tcp"), mapping(0, 80, "tcp")] }), 7, "0"),
+        ("runtimeConfig", json!({ "portMappings": [mapping(8080, 80, "tcp"), mapping(8081, 0, "tcp")] }), 7, "0"),
         ("runtimeConfig", json!({ "portMappings": [mapping(8080, 80, "tcp"), mapping(8080, 81, "tcp")] }), 7, "8080"),
         ("runtimeConfig", json!({ "portMappings": [mapping(8080, 80, "icmp")] }), 7, "icmp"),
         (
