@@ -13,8 +13,8 @@ use proptest::{
 use crate::stage::Stage;
 
 /// How many, so that all targets take about a minute; of a subject whose calls start programs, fewer.
-const CASES: u32 = 60;
-const SLOW_CASES: u32 = 12;
+const CASES: u32 = 30;
+const SLOW_CASES: u32 = 8;
 
 /// How often, and for how many milliseconds, a smaller case is sought that fails too. One that hangs takes half a minute.
 const SHRINKS: u32 = 300;

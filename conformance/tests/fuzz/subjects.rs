@@ -125,8 +125,10 @@ pub fn portmap(_: &Path) -> Subject {
         "runtimeConfig": { "portMappings": [
             { "hostPort": 8080, "containerPort": 80, "protocol": "tcp" },
             { "hostPort": 5353, "containerPort": 53, "protocol": "UDP", "hostIP": "10.88.0.1" },
-            { "HostPort": 9, "ContainerPort": 9, "Protocol": "sctp", "HostIP": "::" }
+            { "HostPort": 9, "ContainerPort": 9, "Protocol": "sctp", "HostIP": "::" },
+            { "hostPort": 20, "hostPortEnd": 22, "containerPort": 20, "containerPortEnd": 22 }
         ] },
+        "hostIP": "0.0.0.0", "allowInUse": false,
         "prevResult": { "cniVersion": "1.1.0",
             "interfaces": [{ "name": "veth0" }, { "name": "eth0", "sandbox": "/run/netns/container" }],
             "ips": [{ "interface": 1, "address": "10.88.0.2/24" }, { "address": "fd88::2/64" }] },
@@ -140,6 +142,18 @@ pub fn portmap(_: &Path) -> Subject {
         container: "ip link set eth0 up; ip addr add 10.88.0.2/24 dev eth0; ip addr add fd88::2/64 dev eth0 nodad",
         is_slow: false,
     }
+}
+
+/// Of which ports of the host are chosen, and ranges are elements.
+pub fn portmap_chosen(dir: &Path) -> Subject {
+    let mut subject = portmap(dir);
+    for (key, value) in [("conditionsV4", json!([])), ("conditionsV6", json!([]))] {
+        subject.conf[key] = value;
+    }
+    let mappings = &mut subject.conf["runtimeConfig"]["portMappings"];
+    mappings[0]["hostPort"] = json!(0);
+    mappings[1]["hostPortEnd"] = json!(5360);
+    subject
 }
 
 pub fn portmap_iptables(dir: &Path) -> Subject {

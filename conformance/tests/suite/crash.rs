@@ -45,7 +45,7 @@ fn found(sweep: &Value) -> Vec<String> {
 
 #[test]
 fn a_plugin_that_cleans_up_passes() {
-    let ran = crash(&format!("{TIDY} {GC}"), &["--fault", "kill", "--every", "7", "--format", "json"]);
+    let ran = crash(&format!("{TIDY} {GC}"), &["--fault", "kill", "--every", "11", "--format", "json"]);
     assert_eq!(ran.status, 0, "{ran:?}");
     let sweeps = sweeps(&ran);
     let names: Vec<_> = sweeps.iter().map(|sweep| format!("{} {}", sweep["operation"], sweep["cleanup"])).collect();
@@ -58,7 +58,7 @@ fn a_plugin_that_cleans_up_passes() {
 #[test]
 fn what_a_killed_del_leaves_is_told() {
     let options = ["--fault", "kill", "--cleanup", "del", "--operation", "del"];
-    let ran = crash(HASTY, &[options.as_slice(), &["--every", "2", "--format", "json"]].concat());
+    let ran = crash(HASTY, &[options.as_slice(), &["--every", "3", "--format", "json"]].concat());
     assert_eq!(ran.status, 1, "{ran:?}");
     // From the end of the first rm to the call of the second that removes.
     let found = found(&sweeps(&ran)[0]);
