@@ -8,7 +8,7 @@
 use cni::{Add, Code, Del, Dns, Error, Result, Success, Undo};
 use net::{Link, LinkChange, Netns};
 
-use crate::{Ipam, Owner, container, ipam, kernel, netns, tag_prefix, told, veth::existing};
+use crate::{Ipam, Owner, container, ipam, kernel, netns, routes, tag_prefix, told, veth::existing};
 
 /// The link to make.
 #[expect(missing_debug_implementations, reason = "it holds a closure")]
@@ -55,7 +55,8 @@ pub fn add_with<C>(add: &Add<C>, inner: Inner<'_>, lease: Success, undo: &mut Un
 }
 
 /// Gives the link what is for it, brings it up, and tells of it.
-fn configure<C>(add: &Add<C>, netns: &Netns, lease: Success) -> Result<Success> {
+fn configure<C>(add: &Add<C>, netns: &Netns, mut lease: Success) -> Result<Success> {
+    routes::place_gateway(&mut lease.routes, add.network.gateway_priority);
     let wanted = container::Wanted { ips: &lease.ips, routes: &lease.routes, detect_duplicates: false, up: true };
     let mut interface = container::Interface::open(netns, &add.attachment.ifname, &wanted)?;
     let routes = interface.configure(&wanted)?;

@@ -105,6 +105,13 @@ impl Envelope {
         Ok(ipam.r#type.map(|plugin| Delegate::new(plugin, path, Arc::clone(&self.bytes), version)))
     }
 
+    /// The place of the network among those of a container: 1 goes before 2. Code 7 for what is no such number.
+    pub(crate) fn gateway_priority(&self) -> Result<Option<u16>> {
+        let Some(value) = json::lookup(&self.document, "gatewayPriority") else { return Ok(None) };
+        let priority = value.as_u64().and_then(|number| u16::try_from(number).ok()).filter(|number| *number > 0);
+        priority.map(Some).ok_or_else(|| Error::invalid(format!("\"gatewayPriority\" {value}: must be 1 to 65535")))
+    }
+
     /// The attachments that stay (spec: section 2, "GC"). `None` if the key is absent, which says nothing; `null` and
     /// `[]` say that none stays. The first release of 1.1.0 called the key `cni.dev/attachments`.
     pub(crate) fn valid_attachments(&self) -> Result<Option<BTreeSet<Attachment>>> {
@@ -162,6 +169,19 @@ mod tests {
         let version = envelope.version(Command::Add, &Version::ALL).unwrap();
         assert_eq!(version, Version::V1_0_0);
         assert!(envelope.ipam("/x".into(), version).unwrap().is_some());
+    }
+
+    #[test]
+    fn gateway_priority_is_a_small_number() {
+        let priority = |value: Value| {
+            envelope(&json!({"name": "n", "cniVersion": "1.0.0", "gatewayPriority": value})).gateway_priority()
+        };
+        assert_eq!(priority(json!(7)).unwrap(), Some(7));
+        assert_eq!(priority(Value::Null).unwrap(), None);
+        for value in [json!(0), json!(-1), json!(65536), json!(1.5), json!("1")] {
+            let error = priority(value.clone()).unwrap_err();
+            assert_eq!(error.msg, format!("\"gatewayPriority\" {value}: must be 1 to 65535"));
+        }
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub struct Network<C> {
     pub conf: C,
     /// The delegate that manages addresses, if the plugin [has one](Plugin::HAS_IPAM) and the configuration names one.
     pub ipam: Option<Delegate>,
+    /// `gatewayPriority`, a key of ours: of several networks of a container the one with the lowest leads outside. Not on DEL
+    /// and GC.
+    pub gateway_priority: Option<u16>,
     /// The result before ours in the chain; on DEL and CHECK that of the whole ADD.
     pub prev_result: Option<Success>,
 }

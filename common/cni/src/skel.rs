@@ -232,6 +232,7 @@ fn network<P: Plugin>(env: &Env, envelope: &Envelope, version: Version) -> Resul
     let prev_result = envelope.prev_result(version)?;
     let mut network = network_of_del::<P>(env, envelope, version)?;
     network.prev_result = prev_result;
+    network.gateway_priority = if P::HAS_IPAM { envelope.gateway_priority()? } else { None };
     match network.ipam.as_ref().filter(|delegate| is_itself::<P>(delegate)) {
         Some(delegate) => Err(Error::invalid(format!(
             "\"ipam.type\" \"{}\": it must be another plugin, this one would call itself without end",
@@ -255,7 +256,7 @@ fn network_of_del<P: Plugin>(env: &Env, envelope: &Envelope, version: Version) -
         log::warn!("{error}; going on without");
         None
     });
-    Ok(Network { name: envelope.name.clone(), version, conf, ipam, prev_result })
+    Ok(Network { name: envelope.name.clone(), version, conf, ipam, gateway_priority: None, prev_result })
 }
 
 /// Whether `path` is this process's network namespace. One that cannot be looked at is not.

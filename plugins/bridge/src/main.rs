@@ -14,7 +14,7 @@ use std::{process::ExitCode, time::Duration};
 use attach::{
     Ipam, Owner, container, foreign,
     ip_masq::{self, Backend},
-    kernel, ready,
+    kernel, ready, routes,
     told::ips_of,
     verify::{self, failed},
     veth,
@@ -53,7 +53,8 @@ impl Plugin for Bridge {
         ipam.ask(undo)?;
         link::pin_address(&mut host, &bridge)?;
         link::set_port(&mut host, &port, &plan)?;
-        let lease = plan.complete(ipam.lease(link::CONTAINER, &plan.dns)?);
+        let mut lease = plan.complete(ipam.lease(link::CONTAINER, &plan.dns)?);
+        routes::place_gateway(&mut lease.routes, add.network.gateway_priority);
         let wanted = container::Wanted {
             ips: &lease.ips,
             routes: &lease.routes,

@@ -12,7 +12,7 @@ use attach::{
     foreign,
     host::prepare_ipv6,
     ip_masq::{self, Masquerade},
-    kernel, masquerade_addresses, reference,
+    kernel, masquerade_addresses, reference, routes,
     told::{self, ips_of},
     verify::{self, failed},
     veth,
@@ -50,7 +50,8 @@ impl Plugin for Ptp {
         let near = veth::add(&mut host, &owner, &pair, undo)?;
         ipam.ask(undo)?;
         prepare_ipv6(&near.name);
-        let lease = plan::complete(ipam.lease(CONTAINER, &plan.dns)?)?;
+        let mut lease = plan::complete(ipam.lease(CONTAINER, &plan.dns)?)?;
+        routes::place_gateway(&mut lease.routes, add.network.gateway_priority);
         gateway::configure(&mut host, &owner, &near, &lease.ips)?;
         let wanted = container::Wanted { ips: &lease.ips, routes: &lease.routes, detect_duplicates: false, up: true };
         let mut interface = container::Interface::open(&netns, &add.attachment.ifname, &wanted)?;

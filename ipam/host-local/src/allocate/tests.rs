@@ -7,8 +7,14 @@ use crate::{lease::Leases, plan::Plan};
 
 fn plan(ipam: &Value, args: &str) -> Plan {
     let conf = cni::json::decode(&json!({ "ipam": ipam })).unwrap();
-    let network =
-        cni::Network { name: "net".into(), version: cni::Version::V1_0_0, conf, ipam: None, prev_result: None };
+    let network = cni::Network {
+        name: "net".into(),
+        version: cni::Version::V1_0_0,
+        conf,
+        ipam: None,
+        gateway_priority: None,
+        prev_result: None,
+    };
     Plan::new(&network, args).unwrap()
 }
 

@@ -4,7 +4,14 @@ use serde_json::{Value, json};
 use super::*;
 
 fn network(version: Version, document: &Value) -> Network<Conf> {
-    Network { name: "n".into(), version, conf: json::decode(document).unwrap(), ipam: None, prev_result: None }
+    Network {
+        name: "n".into(),
+        version,
+        conf: json::decode(document).unwrap(),
+        ipam: None,
+        gateway_priority: None,
+        prev_result: None,
+    }
 }
 
 fn plan_with(document: &Value, args: &str) -> Result<Plan> {

@@ -87,6 +87,47 @@ fn default_routes_of_two_networks_share_no_traffic() {
 }
 
 #[test]
+fn network_with_the_lowest_priority_leads_outside_and_the_next_when_it_is_detached() {
+    for order in [["eth0", "eth1"], ["eth1", "eth0"]] {
+        let stage = Stage::new();
+        let c1 = stage.sandbox.netns("c1");
+        let network = |ifname: &str| {
+            let (number, priority) = if ifname == "eth0" { (1, 20) } else { (2, 10) };
+            let subnets = [format!("10.{number}.0.0/24"), format!("fd0{number}::/64")];
+            let keys = json!({ "name": ifname, "bridge": format!("br{number}"), "isDefaultGateway": true,
+                "gatewayPriority": priority, "ipam": stage.ipam(&[&subnets[0], &subnets[1]]) });
+            attach_as(Attachment::new(stage.network(keys), &c1).ifname(ifname))
+        };
+        let attached = order.map(network);
+        let of = |ifname: &str| attached.iter().zip(order).find(|(_, own)| *own == ifname).unwrap().0;
+        let demand = |ifname: &str| {
+            for to in ["203.0.113.2", "2001:db8::2"] {
+                let taken = c1.sh(&format!("ip route get {to}"));
+                assert!(taken.contains(&format!("dev {ifname} ")), "{order:?} {to}: {taken}");
+            }
+        };
+        demand("eth1");
+        assert_eq!(of("eth1").result["routes"][0]["priority"], 10);
+        assert_eq!(of("eth0").result["routes"][1]["priority"], 1024 + 20);
+        attached.iter().for_each(|attached| attached.check().silent());
+        of("eth1").del();
+        demand("eth0");
+        of("eth0").check().silent();
+    }
+}
+
+#[test]
+fn priority_of_a_route_goes_before_that_of_its_network() {
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    let mut conf = stage.network(json!({ "gatewayPriority": 10, "ipam": stage.ipam(&["10.1.0.0/24"]) }));
+    conf["ipam"]["routes"] = json!([{ "dst": "0.0.0.0/0", "priority": 50 }, { "dst": "192.168.0.0/16" }]);
+    attach(&conf, &c1);
+    assert_eq!(routes(&c1, "route show default"), ["default via 10.1.0.1 dev eth0 metric 50"]);
+    assert_eq!(routes(&c1, "route show 192.168.0.0/16"), ["192.168.0.0/16 via 10.1.0.1 dev eth0"]);
+}
+
+#[test]
 fn route_whose_priority_is_taken_gets_the_next() {
     let stage = Stage::new();
     let c1 = stage.sandbox.netns("c1");
