@@ -23,7 +23,8 @@ pub type Maker = fn(&Path) -> Subject;
 pub fn bridge(dir: &Path) -> Subject {
     let conf = json!({
         "cniVersion": "1.1.0", "name": "net", "type": "bridge", "bridge": "cni0", "isGateway": true,
-        "isDefaultGateway": true, "gatewayPriority": 7, "forceAddress": false, "ipMasq": true, "ipMasqBackend": "nftables", "mtu": 1400,
+        "isDefaultGateway": true, "gatewayPriority": 7, "forceAddress": false, "ipMasq": true, "mtu": 1400,
+        "ipMasqBackend": "nftables",
         "hairpinMode": true, "promiscMode": false, "portIsolation": true, "macspoofchk": true, "vlan": 0,
         "preserveDefaultVlan": false, "enabledad": false, "disableContainerInterface": false,
         "dns": { "nameservers": ["10.88.0.1"], "domain": "a.org", "search": ["b.org"], "options": ["rotate"] },
