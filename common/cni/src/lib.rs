@@ -27,6 +27,6 @@ pub use delegate::{Delegate, Started};
 pub use error::{Code, Error, Result};
 pub use ident::{Attachment, check_container_id, check_ifname, check_network_name};
 pub use plugin::{Add, Check, Del, Gc, Network, Plugin, Status};
-pub use result::{Dns, Interface, IpConfig, PortMapping, Route, Success};
+pub use result::{Dns, Interface, IpConfig, Route, Success};
 pub use undo::Undo;
 pub use version::{Command, Version};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::address;
@@ -24,36 +24,10 @@ pub struct Success {
     /// Name servers for the container.
     #[serde(skip_serializing_if = "Dns::is_empty")]
     pub dns: Dns,
-    /// Ports of the host that were left to the plugin to choose, with what they lead to. The specification has no such
-    /// key; runtimes that know it are told.
-    #[serde(deserialize_with = "ours", skip_serializing_if = "Vec::is_empty")]
-    pub port_mappings: Vec<PortMapping>,
-}
-
-/// Somebody else's key of the same name is none of ours, and no reason to refuse his result.
-fn ours<'de, D: Deserializer<'de>>(value: D) -> Result<Vec<PortMapping>, D::Error> {
-    Value::deserialize(value).map(|value| serde_json::from_value(value).unwrap_or_default())
-}
-
-/// A published port.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PortMapping {
-    /// The port of the host.
-    pub host_port: u16,
-    /// The last one of a range.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub host_port_end: Option<u16>,
-    /// The port of the container.
-    pub container_port: u16,
-    /// The last one of a range.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub container_port_end: Option<u16>,
-    /// `tcp`, `udp` or `sctp`.
-    pub protocol: String,
-    /// The host's address; unset is every address.
-    #[serde(rename = "hostIP", default, with = "address::ip", skip_serializing_if = "Option::is_none")]
-    pub host_ip: Option<IpAddr>,
+    /// Published ports, where one of them was left to the plugin to choose. The specification has no such key; runtimes that
+    /// know it are told. What another plugin means by it is handed on.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub port_mappings: Value,
 }
 
 /// An interface of a result.
@@ -188,7 +162,11 @@ impl Success {
             ips: earlier.ips.iter().cloned().chain(self.ips.into_iter().map(shifted)).collect(),
             routes: earlier.routes.iter().cloned().chain(self.routes).collect(),
             dns: self.dns.behind(&earlier.dns),
-            port_mappings: earlier.port_mappings.iter().cloned().chain(self.port_mappings).collect(),
+            port_mappings: if self.port_mappings.is_null() {
+                earlier.port_mappings.clone()
+            } else {
+                self.port_mappings
+            },
         }
     }
 }

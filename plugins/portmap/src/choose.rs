@@ -1,7 +1,7 @@
 //! Ports of the host that the configuration leaves to be chosen: of the ephemeral ones, or of a range.
 
 use std::{
-    collections::{HashSet, hash_map::RandomState},
+    collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
     ops::RangeInclusive,
 };
@@ -25,7 +25,7 @@ struct Chooser<'a> {
     /// What it has already.
     own: Vec<Placed>,
     /// What others have, at whatever address.
-    taken: HashSet<(Proto, u16)>,
+    taken: Vec<(Proto, u16)>,
 }
 
 /// The plan in which every mapping has its port: what the attachment has already, or the first that nobody has, no process of
@@ -68,7 +68,7 @@ impl<'a> Chooser<'a> {
         let mut nft = Nft::open().map_err(firewall)?;
         // A host on which nobody has published a port has no sets yet.
         let is_there = nft.set_exists(&table(), &rules::owners().name).map_err(firewall)?;
-        let all = if is_there { search(&mut nft, |_| true).map_err(firewall)?.elements } else { Vec::new() };
+        let all = if is_there { search(&mut nft, &|_| true).map_err(firewall)?.elements } else { Vec::new() };
         let takers = all.into_iter().filter(|placed| Sets::takes_port(&placed.set));
         let (own, others): (Vec<_>, Vec<_>) = takers.partition(|placed| is_of(owner, &placed.element));
         let taken = others.iter().filter_map(|placed| Led::by(&placed.element));
@@ -94,16 +94,16 @@ impl<'a> Chooser<'a> {
     }
 
     fn free(&self, plan: &Plan, choice: &Choice) -> Result<u16> {
-        let (mut ports, of) = match choice.from() {
+        let (ports, of) = match choice.from() {
             Some(range) => (range.clone().collect(), format!("{}-{}", range.start(), range.end())),
             None => (ephemeral()?, "the ephemeral range".to_owned()),
         };
-        ports.retain(|port| {
-            !plan.has_port(choice.protocol(), *port) && !self.taken.contains(&(choice.protocol(), *port))
-        });
+        let protocol = choice.protocol();
         let is_free = |port: &u16| {
-            let published = choice.published(*port, self.addresses);
-            published.iter().all(|published| holder::is_free(&published.from))
+            let published = || choice.published(*port, self.addresses);
+            !plan.has_port(protocol, *port)
+                && !self.taken.contains(&(protocol, *port))
+                && published().iter().all(|published| holder::is_free(&published.from))
         };
         ports.into_iter().find(is_free).ok_or_else(|| {
             let msg = format!("publish a host port for container port {choice}: all ports of {of} are taken");

@@ -1,7 +1,6 @@
 //! Whether a process of the host has a port already, and which: what it would lose if the port were published.
 
 use std::{
-    collections::BTreeSet,
     env, fs,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::AsRawFd,
@@ -25,15 +24,7 @@ use crate::plan::{HostPort, Published};
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Who has a port.
-#[derive(Debug, PartialEq, Eq)]
-enum Holder {
-    /// Processes, the oldest first.
-    Processes(Vec<Process>),
-    /// The kernel itself (`WireGuard`, nfsd), a process of another PID namespace, or one that has just gone.
-    Hidden,
-}
-
+/// A process that has a port.
 #[derive(Debug, PartialEq, Eq)]
 struct Process {
     id: u32,
@@ -55,26 +46,22 @@ pub fn refuse_held(ports: &[Published], container_id: &str) -> Result<()> {
     Ok(())
 }
 
-fn holder(port: &HostPort, container_id: &str) -> Option<Holder> {
+/// Who has the port, in words. It may be the kernel itself (`WireGuard`, nfsd), or a process of another PID namespace.
+fn holder(port: &HostPort, container_id: &str) -> Option<String> {
     for _ in 0..TRIES {
         if is_free(port) {
             return None;
         }
-        match Holder::of(port) {
-            Holder::Processes(processes) => {
-                if processes.iter().any(|process| process.serves(container_id)) {
-                    return None;
-                }
-                let others: Vec<Process> = processes.into_iter().filter(|process| !process.is_portmap()).collect();
-                if !others.is_empty() {
-                    return Some(Holder::Processes(others));
-                }
-            }
-            Holder::Hidden => {}
+        let processes = processes_with(&inodes(port));
+        if processes.iter().any(|process| process.serves(container_id)) {
+            return None;
+        }
+        if let Some(Process { id, name }) = processes.iter().find(|process| !process.is_portmap()) {
+            return Some(format!("\"{name}\" (process {id})"));
         }
         thread::sleep(PAUSE);
     }
-    Some(Holder::Hidden)
+    Some("the kernel, or a process that does not show".to_owned())
 }
 
 /// Whether the port could be had: bound, and given back at once. Connections of the past in `TIME_WAIT` are no obstacle,
@@ -111,26 +98,6 @@ fn try_to_bind(port: &HostPort) -> nix::Result<()> {
     bind(socket.as_raw_fd(), &SockaddrStorage::from(address))
 }
 
-impl Holder {
-    fn of(port: &HostPort) -> Self {
-        let processes = processes_with(&inodes(port));
-        if processes.is_empty() { Self::Hidden } else { Self::Processes(processes) }
-    }
-}
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Processes(processes) => {
-                let all: Vec<String> =
-                    processes.iter().map(|Process { id, name }| format!("{name:?} (process {id})")).collect();
-                f.write_str(&all.join(", "))
-            }
-            Self::Hidden => f.write_str("the kernel, or a process that does not show"),
-        }
-    }
-}
-
 impl Process {
     /// Whether one of its arguments is the container's ID.
     fn serves(&self, container_id: &str) -> bool {
@@ -150,7 +117,7 @@ impl Process {
 }
 
 /// The inodes of sockets that have the port, at whatever address.
-fn inodes(port: &HostPort) -> BTreeSet<u64> {
+fn inodes(port: &HostPort) -> Vec<u64> {
     let tables = match port.protocol {
         Proto::UDP => &["udp", "udp6"][..],
         Proto::SCTP => &["sctp/eps"],
@@ -179,20 +146,19 @@ fn of_endpoint(line: &str, port: u16) -> Option<u64> {
 }
 
 /// The processes that have one of these sockets open.
-fn processes_with(inodes: &BTreeSet<u64>) -> Vec<Process> {
-    let sockets: BTreeSet<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
+fn processes_with(inodes: &[u64]) -> Vec<Process> {
+    let sockets: Vec<String> = inodes.iter().map(|inode| format!("socket:[{inode}]")).collect();
     let ids = entries(Path::new("/proc")).filter_map(|name| name.parse().ok());
-    let mut ids: Vec<u32> = ids.filter(|id| has_one(*id, &sockets)).collect();
-    ids.sort_unstable();
+    let ids = ids.filter(|id: &u32| has_one(*id, &sockets));
     let name = |id: u32| fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default().trim_end().to_owned();
-    ids.into_iter().map(|id| Process { id, name: name(id) }).collect()
+    ids.map(|id| Process { id, name: name(id) }).collect()
 }
 
-fn has_one(id: u32, sockets: &BTreeSet<String>) -> bool {
+fn has_one(id: u32, sockets: &[String]) -> bool {
     let open = PathBuf::from(format!("/proc/{id}/fd"));
     let is_one = |fd: String| {
         let target = fs::read_link(open.join(fd)).ok();
-        target.as_deref().and_then(Path::to_str).is_some_and(|target| sockets.contains(target))
+        target.as_deref().and_then(Path::to_str).is_some_and(|target| sockets.iter().any(|socket| socket == target))
     };
     entries(&open).any(is_one)
 }

@@ -226,7 +226,7 @@ pub fn forget_before(host: &mut Rtnl, ports: &[Published]) -> Result<()> {
         let from = |at| HostPort { family: entry.family(), at, protocol: entry.proto, port, last: port };
         at.contains(&from(None)) || at.contains(&from(Some(entry.orig.dst)))
     };
-    forget_made_to(host, at.iter().map(|from| (from.family, from.protocol, from.port)), is_taken)
+    forget_made_to(host, &mut at.iter().map(|from| (from.family, from.protocol, from.port)), &is_taken)
 }
 
 /// Forgets connections to the host that were led to a container: its address may be somebody else's next. What is made
@@ -239,15 +239,15 @@ pub fn forget(led: &[Led]) -> Result<()> {
         let led = entry.orig.dport.map(|port| Led { protocol: entry.proto, port, last: port, to });
         entry.orig.dst != to && led.is_some_and(|led| known.contains(&led))
     };
-    forget_made_to(&mut host, known.iter().map(|led| (Nfproto::of(led.to), led.protocol, led.port)), is_led)
+    forget_made_to(&mut host, &mut known.iter().map(|led| (Nfproto::of(led.to), led.protocol, led.port)), &is_led)
 }
 
 /// Forgets those connections to ports of the host for which `which` is true. However many the ports are, the kernel's table
 /// is read once for each family and protocol: it is all there to be gone through each time.
 fn forget_made_to(
     host: &mut Rtnl,
-    ports: impl Iterator<Item = (Nfproto, Proto, u16)>,
-    which: impl Fn(&Entry) -> bool,
+    ports: &mut dyn Iterator<Item = (Nfproto, Proto, u16)>,
+    which: &dyn Fn(&Entry) -> bool,
 ) -> Result<()> {
     let mut kinds: HashMap<(Nfproto, Proto), BTreeSet<u16>> = HashMap::new();
     for (family, protocol, port) in ports.filter(|(_, protocol, _)| *protocol != Proto::TCP) {

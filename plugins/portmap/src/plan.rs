@@ -7,9 +7,10 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use cni::{PortMapping, Result, Success};
+use cni::{Result, Success};
 use ipnetwork::IpNetwork;
 use nft::{Nfproto, Proto};
+use serde_json::{Map, Value};
 
 use crate::{backend::Backend, conditions::Conditions, conf::Conf};
 
@@ -212,22 +213,27 @@ impl Plan {
 }
 
 /// The result's list of published ports: one for both families, where they are the same.
-pub fn told(published: &[Published]) -> Vec<PortMapping> {
-    let mut told = Vec::new();
+pub fn told(published: &[Published]) -> Value {
+    let mut told: Vec<Value> = Vec::new();
     for Published { from, to } in published {
-        let mapping = PortMapping {
-            host_port: from.port,
-            host_port_end: Some(from.last).filter(|_| from.is_range()),
-            container_port: to.port(),
-            container_port_end: Some(from.last).filter(|_| from.is_range()),
-            protocol: from.protocol.to_string(),
-            host_ip: from.at,
-        };
+        let mut mapping = Map::new();
+        let mut tell = |key: &str, value: Value| drop(mapping.insert(key.to_owned(), value));
+        tell("hostPort", from.port.into());
+        tell("containerPort", to.port().into());
+        if from.is_range() {
+            tell("hostPortEnd", from.last.into());
+            tell("containerPortEnd", from.last.into());
+        }
+        tell("protocol", from.protocol.to_string().into());
+        if let Some(at) = from.at {
+            tell("hostIP", at.to_string().into());
+        }
+        let mapping = Value::Object(mapping);
         if !told.contains(&mapping) {
             told.push(mapping);
         }
     }
-    told
+    told.into()
 }
 
 #[cfg(test)]

@@ -217,7 +217,7 @@ impl Publication<'_> {
         if gone.is_empty() {
             return Ok(Found { elements: present, rules: Vec::new() });
         }
-        let mut found = search(nft, |tag| tag_prefix(tag).is_some_and(|prefix| gone.contains(prefix)))?;
+        let mut found = search(nft, &|tag| tag_prefix(tag).is_some_and(|prefix| gone.contains(prefix)))?;
         let mut seen: HashSet<Placed> = found.elements.iter().cloned().collect();
         found.elements.extend(present.into_iter().filter(|placed| seen.insert(placed.clone())));
         Ok(found)

@@ -83,7 +83,7 @@ impl Leaving {
         let link = Note::of(&owner.element).and_then(|note| note.link);
         host::release_localhost(&mut nft, &link.into_iter().collect(), &self.links)?;
         let mut led = Vec::new();
-        let removed = remove(&mut nft, |nft| self.find(nft), release_hairpins, &mut led);
+        let removed = remove(&mut nft, &|nft| self.find(nft), release_hairpins, &mut led);
         Error::collect([removed, host::forget(&led)])
     }
 
@@ -95,7 +95,7 @@ impl Leaving {
                 return Ok(Found { elements, rules: Vec::new() });
             }
         }
-        search(nft, |tag| self.owner.owns(tag))
+        search(nft, &|tag| self.owner.owns(tag))
     }
 
     /// The elements that can be found by their keys, until it is `all`. Ports with conditions cannot: they have rules too,
@@ -162,16 +162,16 @@ pub fn release_garbage(network: &str, keep: &BTreeSet<Attachment>) -> Result<()>
     let is_garbage =
         |tag: &str| tag_prefix(tag).is_some_and(|prefix| prefix.starts_with(&hash) && !kept.contains(prefix));
     let Some(mut nft) = open_for_removal()? else { return Ok(()) };
-    let localhost = close_localhost_of(&mut nft, is_garbage);
+    let localhost = close_localhost_of(&mut nft, &is_garbage);
     let mut led = Vec::new();
-    let removed = remove(&mut nft, |nft| search(nft, is_garbage), release_garbage_hairpins, &mut led);
+    let removed = remove(&mut nft, &|nft| search(nft, &is_garbage), release_garbage_hairpins, &mut led);
     Error::collect([localhost, removed, host::release_localhost_garbage(&mut nft), host::forget(&led)])
 }
 
 /// 127.0.0.1 leads no longer to the links of what is garbage, unless they serve something else too.
-fn close_localhost_of(nft: &mut Nft, is_garbage: impl Fn(&str) -> bool) -> Result<()> {
-    let going = search(nft, &is_garbage).map_err(firewall)?.links();
-    let staying = search(nft, |tag| !is_garbage(tag)).map_err(firewall)?.links();
+fn close_localhost_of(nft: &mut Nft, is_garbage: &dyn Fn(&str) -> bool) -> Result<()> {
+    let going = search(nft, is_garbage).map_err(firewall)?.links();
+    let staying = search(nft, &|tag| !is_garbage(tag)).map_err(firewall)?.links();
     host::release_localhost(nft, &going.difference(&staying).cloned().collect(), &[])
 }
 
@@ -184,7 +184,7 @@ type ReleaseHairpins = fn(&mut Nft, &mut Batch, &Found) -> nft::Result<()>;
 /// miss the hairpin and make it anew.
 fn remove(
     nft: &mut Nft,
-    mut find: impl FnMut(&mut Nft) -> nft::Result<Found>,
+    find: &dyn Fn(&mut Nft) -> nft::Result<Found>,
     release_hairpins: ReleaseHairpins,
     led: &mut Vec<Led>,
 ) -> Result<()> {
@@ -239,16 +239,16 @@ pub fn delete(batch: &mut Batch, found: &Found) {
     }
 }
 
-/// Everything whose tag is wanted.
-pub fn search(nft: &mut Nft, wanted: impl Fn(&str) -> bool) -> nft::Result<Found> {
+/// Everything whose tag is wanted. Its callers are many, and it is long: one copy does for all.
+pub fn search(nft: &mut Nft, wanted: &dyn Fn(&str) -> bool) -> nft::Result<Found> {
     let mut elements = Vec::new();
     let (v4, v6) = (Sets::of(Nfproto::IPV4), Sets::of(Nfproto::IPV6));
     for set in [rules::owners()].into_iter().chain(v4.all()).chain(v6.all()) {
-        let tagged = listed(nft, &set)?.into_iter().filter(|element| element.comment.as_deref().is_some_and(&wanted));
+        let tagged = listed(nft, &set)?.into_iter().filter(|element| element.comment.as_deref().is_some_and(wanted));
         elements.extend(tagged.map(|element| Placed { set: set.clone(), element }));
     }
     let rules = nft.rules(&table(), CONDITIONAL)?;
-    let rules = rules.iter().filter(|rule| rule.comment.as_deref().is_some_and(&wanted)).map(|rule| rule.handle);
+    let rules = rules.iter().filter(|rule| rule.comment.as_deref().is_some_and(wanted)).map(|rule| rule.handle);
     Ok(Found { elements, rules: rules.collect() })
 }
 

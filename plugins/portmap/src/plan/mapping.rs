@@ -1,7 +1,7 @@
 //! Port mappings: what the configuration asks for, checked. Pure.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt,
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
@@ -44,13 +44,13 @@ enum Host {
 /// The checked port mappings, each once, and those whose port is to be chosen.
 pub fn checked(conf: &Conf) -> Result<(Vec<Mapping>, Vec<Choice>)> {
     let (mut mappings, mut choices) = (Vec::new(), Vec::new());
-    let (mut seen, mut taken) = (HashSet::new(), HashMap::new());
+    let mut taken = HashMap::new();
     for mapping in &conf.runtime_config.port_mappings {
         match Wanted::new(mapping, conf)? {
             Wanted::Exact(exact) => {
                 for mapping in exact {
-                    mapping.take(&mut taken)?;
-                    if seen.insert(mapping) {
+                    // One that takes nothing more says what others have said.
+                    if mapping.take(&mut taken)? {
                         mappings.push(mapping);
                     }
                 }
@@ -173,9 +173,10 @@ impl fmt::Display for Choice {
 }
 
 impl Mapping {
-    /// Adds the ports of the host that it takes to `taken`, each with the container's port that it leads to. Fails if
-    /// another mapping leads one of them elsewhere.
-    fn take(&self, taken: &mut HashMap<HostPort, u16>) -> Result<()> {
+    /// Adds the ports of the host that it takes to `taken`, each with the container's port that it leads to, and
+    /// tells whether one of them is new. Fails if another mapping leads one of them elsewhere.
+    fn take(&self, taken: &mut HashMap<HostPort, u16>) -> Result<bool> {
+        let before = taken.len();
         for port in self.host_ports().into_iter().flat_map(HostPort::each) {
             let own = if self.host_port < self.last_host_port { port.port } else { self.container_port };
             let other = *taken.entry(port).or_insert(own);
@@ -185,7 +186,7 @@ impl Mapping {
                 )));
             }
         }
-        Ok(())
+        Ok(taken.len() > before)
     }
 
     /// Whether it takes this number, at whatever address.
