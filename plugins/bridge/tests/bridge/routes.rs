@@ -109,7 +109,9 @@ fn network_with_the_lowest_priority_leads_outside_and_the_next_when_it_is_detach
         demand("eth1");
         assert_eq!(of("eth1").result["routes"][0]["priority"], 10);
         assert_eq!(of("eth0").result["routes"][1]["priority"], 1024 + 20);
-        attached.iter().for_each(|attached| attached.check().silent());
+        for attached in &attached {
+            attached.check().silent();
+        }
         of("eth1").del();
         demand("eth0");
         of("eth0").check().silent();
