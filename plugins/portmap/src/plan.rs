@@ -5,6 +5,7 @@ mod mapping;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
 };
 
 use cni::{Result, Success};
@@ -82,12 +83,17 @@ impl HostPort {
 
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.port)?;
-        if self.is_range() {
-            write!(f, "-{}", self.last)?;
-        }
-        write!(f, "/{}", self.protocol)
+        write_ports(f, self.port..=self.last, self.protocol)
     }
+}
+
+/// `8080/tcp` or `8000-8010/tcp`.
+pub fn write_ports(f: &mut fmt::Formatter<'_>, ports: RangeInclusive<u16>, protocol: Proto) -> fmt::Result {
+    write!(f, "{}", ports.start())?;
+    if ports.start() < ports.end() {
+        write!(f, "-{}", ports.end())?;
+    }
+    write!(f, "/{protocol}")
 }
 
 impl Published {

@@ -20,7 +20,7 @@ use nft::{
 
 use crate::{
     note::Note,
-    plan::{HostPort, Published, Snat},
+    plan::{HostPort, Published, Snat, write_ports},
     sets::Sets,
 };
 
@@ -187,11 +187,7 @@ impl Led {
 
 impl fmt::Display for Led {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.port)?;
-        if self.last > self.port {
-            write!(f, "-{}", self.last)?;
-        }
-        write!(f, "/{}", self.protocol)
+        write_ports(f, self.port..=self.last, self.protocol)
     }
 }
 

@@ -45,14 +45,13 @@ enum Host {
 pub fn checked(conf: &Conf) -> Result<(Vec<Mapping>, Vec<Choice>)> {
     let (mut mappings, mut choices) = (Vec::new(), Vec::new());
     let mut taken = HashMap::new();
+    // Also where no mapping needs it.
+    Host::new(conf.host_ip.as_deref())?;
     for mapping in &conf.runtime_config.port_mappings {
         match Wanted::new(mapping, conf)? {
             Wanted::Exact(exact) => {
                 for mapping in exact {
-                    // One that takes nothing more says what others have said.
-                    if mapping.take(&mut taken)? {
-                        mappings.push(mapping);
-                    }
+                    mappings.extend(mapping.take(&mut taken)?);
                 }
             }
             Wanted::Choice(choice) if choices.contains(&choice) => {}
@@ -173,12 +172,22 @@ impl fmt::Display for Choice {
 }
 
 impl Mapping {
-    /// Adds the ports of the host that it takes to `taken`, each with the container's port that it leads to, and
-    /// tells whether one of them is new. Fails if another mapping leads one of them elsewhere.
-    fn take(&self, taken: &mut HashMap<HostPort, u16>) -> Result<bool> {
+    /// Adds the ports of the host that it takes to `taken`, each with the container's port that it leads to. Fails if
+    /// another mapping leads one of them elsewhere. Returns what it adds to the others: nothing where they have said all of it,
+    /// and of a range that shares ports with them each port by itself, since ranges must not overlap.
+    fn take(self, taken: &mut HashMap<HostPort, u16>) -> Result<Vec<Self>> {
+        let ports = || self.host_ports().into_iter().flat_map(HostPort::each);
+        if self.is_range() && ports().any(|port| taken.contains_key(&port)) {
+            let mut added = Vec::new();
+            for port in self.host_port..=self.last_host_port {
+                let single = Self { host_port: port, last_host_port: port, container_port: port, ..self };
+                added.extend(single.take(taken)?);
+            }
+            return Ok(added);
+        }
         let before = taken.len();
-        for port in self.host_ports().into_iter().flat_map(HostPort::each) {
-            let own = if self.host_port < self.last_host_port { port.port } else { self.container_port };
+        for port in ports() {
+            let own = if self.is_range() { port.port } else { self.container_port };
             let other = *taken.entry(port).or_insert(own);
             if other != own {
                 return Err(Error::invalid(format!(
@@ -186,7 +195,11 @@ impl Mapping {
                 )));
             }
         }
-        Ok(taken.len() > before)
+        Ok(if taken.len() > before { vec![self] } else { Vec::new() })
+    }
+
+    fn is_range(&self) -> bool {
+        self.host_port < self.last_host_port
     }
 
     /// Whether it takes this number, at whatever address.

@@ -132,3 +132,28 @@ fn addresses_are_the_first_of_each_family_of_the_containers_interface() {
     let unplaced = result(json!({"ips": [{"address": "10.1.0.5/24"}, {"address": "fd00::5/64", "interface": 7}]}));
     assert_eq!(Addresses::of(&unplaced, "eth0"), dual());
 }
+
+#[test]
+fn ranges_that_share_ports_are_each_port_once() {
+    let range = |first: u16, last: u16| {
+        json!({"hostPort": first, "hostPortEnd": last, "containerPort": first, "containerPortEnd": last,
+            "hostIP": "0.0.0.0"})
+    };
+    let one = |port: u16| json!({"hostPort": port, "containerPort": port, "hostIP": "0.0.0.0"});
+    let apart = |mappings| {
+        let plan = Plan::new(&conf(json!({"runtimeConfig": {"portMappings": mappings}}))).unwrap();
+        plan.published(&dual()).iter().map(|port| port.from.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(apart(json!([range(80, 83), range(82, 85)])), ["80-83/tcp", "84/tcp", "85/tcp"]);
+    assert_eq!(apart(json!([one(82), range(81, 83)])), ["82/tcp", "81/tcp", "83/tcp"]);
+    assert_eq!(apart(json!([range(80, 83), one(82), range(80, 83)])), ["80-83/tcp"]);
+    let elsewhere = json!({"hostPort": 82, "containerPort": 1});
+    let msg = refusal(json!({"runtimeConfig": {"portMappings": [range(80, 83), elsewhere]}})).msg;
+    assert!(msg.contains("lead host port 82/tcp to container ports 82 and 1"), "{msg}");
+}
+
+#[test]
+fn address_of_the_network_is_checked_where_no_mapping_needs_it() {
+    let msg = refusal(json!({"hostIP": "localhost"})).msg;
+    assert_eq!(msg, "invalid \"hostIP\" \"localhost\": it must be an IP address or empty");
+}

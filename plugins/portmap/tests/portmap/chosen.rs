@@ -219,3 +219,33 @@ fn ranges_lead_to_ranges_of_the_same_length() {
     web.stop();
     assert_same(&before, &stage.snapshot());
 }
+
+/// The table that a release without ranges has made.
+#[test]
+fn table_without_ranges_gets_them() {
+    let stage = Stage::new();
+    let old = stage.run("c1", &stage.publishing(json!([mapping(8080, 80, "tcp")])));
+    let sets = ["port_ranges_of_address", "port_ranges"].map(|name| format!("map {name}"));
+    let sets = sets.into_iter().chain(["snat_port_ranges", "masquerade_port_ranges"].map(|name| format!("set {name}")));
+    stage.sandbox.sh("nft 'flush chain inet mooring portmap_dnat; flush chain inet mooring portmap_snat'");
+    for set in sets.flat_map(|set| [format!("{set}4"), format!("{set}6")]) {
+        let (kind, name) = set.split_once(' ').unwrap();
+        stage.sandbox.sh(&format!("nft delete {kind} inet mooring {name}"));
+    }
+    let range = json!([{ "hostPort": 79, "hostPortEnd": 81, "containerPort": 79, "containerPortEnd": 81 }]);
+    let new = stage.run("c2", &stage.publishing(range));
+    assert_eq!(Proto::Tcp.ask(&stage.outside, "203.0.113.1:80").server, "c2");
+    assert!(old.answers(&stage.outside));
+    new.portmap().with_prev(&new.result).check().silent();
+}
+
+#[test]
+fn plugins_behind_it_hand_the_choice_on() {
+    let stage = Stage::new();
+    let mut list = stage.publishing(choice(json!({})));
+    list["plugins"].as_array_mut().unwrap().push(json!({ "type": "firewall", "backend": "nftables" }));
+    let chain = stage.chain("c1", &list);
+    let result = chain.add();
+    assert!((32768..=60999).contains(&port_of(&result)), "{result}");
+    chain.del(Some(&result));
+}
