@@ -191,6 +191,17 @@ mod tests {
     }
 
     #[test]
+    fn published_ports_are_handed_on_whoever_has_told_them() {
+        let told = |ports: Value| result(json!({ "portMappings": ports }));
+        let (earlier, nothing) = (told(json!([{ "hostPort": 1 }])), Success::default());
+        assert_eq!(nothing.clone().behind(&earlier), earlier);
+        assert_eq!(earlier.clone().behind(&nothing), earlier);
+        let theirs = told(json!("another plugin's"));
+        assert_eq!(nothing.behind(&theirs).port_mappings, "another plugin's");
+        assert_eq!(serde_json::to_value(Success::default()).unwrap(), json!({}));
+    }
+
+    #[test]
     fn a_result_behind_another_has_both_and_its_indexes_move() {
         let earlier = result(json!({
             "interfaces": [{"name": "wlan0"}, {"name": "net1", "sandbox": "/n"}],

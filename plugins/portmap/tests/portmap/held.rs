@@ -73,6 +73,15 @@ fn other_addresses_families_protocols_and_ports_are_no_obstacle() {
 }
 
 #[test]
+fn families_are_looked_at_each_by_itself() {
+    let stage = Stage::new();
+    let _process = stage.listen(Proto::Tcp, "0.0.0.0:8080");
+    let _web = stage.run("c1", &stage.publishing(web_at("::")));
+    assert_eq!(Proto::Tcp.ask(&stage.outside, "[2001:db8:ffff::1]:8080").server, "c1");
+    assert_eq!(Proto::Tcp.ask(&stage.outside, "203.0.113.1:8080").server, "host");
+}
+
+#[test]
 fn connections_of_the_past_are_no_obstacle() {
     let stage = Stage::new();
     // The side that closes first waits.
