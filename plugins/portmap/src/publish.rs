@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use attach::{Owner, firewall, kernel, tag_prefix, verify::failed};
 use cni::{Code, Error, Result};
 use net::Rtnl;
-use nft::{Batch, Element, Nft, Rule, Set};
+use nft::{Batch, Element, Nft, Rule};
 
 use crate::{
     conditions::Conditions,
@@ -181,14 +181,8 @@ impl Publication<'_> {
 
     /// Ranges that have some of the ports, and what is in ranges that are to come.
     fn overlapping(&self, nft: &mut Nft) -> Result<Vec<Placed>, Failure> {
-        let mut sets: Vec<Set> = Vec::new();
-        for set in self.ports.iter().flat_map(|port| rules::overlapping(&port.from)) {
-            if !sets.contains(&set) {
-                sets.push(set);
-            }
-        }
         let mut found = Vec::new();
-        for set in sets {
+        for set in rules::overlapping(self.ports.iter().map(|port| &port.from)) {
             let present = nft.elements(&table(), &set)?.into_iter();
             let present = present.filter(|element| self.ports.iter().any(|port| rules::overlaps(element, &port.from)));
             found.extend(present.map(|element| Placed { set: set.clone(), element }));

@@ -95,11 +95,11 @@ pub fn leading(port: &Published, conditional: bool) -> Placed {
 pub fn taker(port: &HostPort, conditional: bool) -> Placed {
     let sets = Sets::of(port.family);
     let (set, start) = match port.at {
-        at if conditional => (sets.conditional, Key::new().ip(at.unwrap_or(unspecified(port.family)))),
-        Some(at) if port.is_range() => (sets.ranges_of_address, Key::new().ip(at)),
-        Some(at) => (sets.of_address, Key::new().ip(at)),
-        None if port.is_range() => (sets.ranges, Key::new()),
-        None => (sets.of_all, Key::new()),
+        at if conditional => (sets.conditional(), Key::new().ip(at.unwrap_or(unspecified(port.family)))),
+        Some(at) if port.is_range() => (sets.ranges_of_address(), Key::new().ip(at)),
+        Some(at) => (sets.of_address(), Key::new().ip(at)),
+        None if port.is_range() => (sets.ranges(), Key::new()),
+        None => (sets.of_all(), Key::new()),
     };
     Placed { set, element: numbered(start, port) }
 }
@@ -110,14 +110,24 @@ fn numbered(start: Key, port: &HostPort) -> Element {
     if port.is_range() { Element::range(key(port.port), key(port.last)) } else { Element::new(key(port.port)) }
 }
 
-/// The maps in which something may overlap a port of the host without having its key: ranges, and for a range all.
-pub fn overlapping(port: &HostPort) -> Vec<Set> {
-    let sets = Sets::of(port.family);
-    let (ranges, single) = match port.at {
-        Some(_) => (sets.ranges_of_address, sets.of_address),
-        None => (sets.ranges, sets.of_all),
-    };
-    if port.is_range() { vec![ranges, single, sets.conditional] } else { vec![ranges] }
+/// The maps in which something may overlap `ports` of the host without having their keys: ranges, and for a range all.
+pub fn overlapping<'a>(ports: impl Iterator<Item = &'a HostPort>) -> Vec<Set> {
+    let mut kinds: Vec<(Nfproto, bool, bool)> = Vec::new();
+    for kind in ports.map(|port| (port.family, port.at.is_some(), port.is_range())) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let mut maps: Vec<Set> = Vec::new();
+    for (family, at_one, is_range) in kinds {
+        let sets = Sets::of(family);
+        let (ranges, single) =
+            if at_one { (sets.ranges_of_address(), sets.of_address()) } else { (sets.ranges(), sets.of_all()) };
+        let may = if is_range { vec![ranges, single, sets.conditional()] } else { vec![ranges] };
+        let new = may.into_iter().filter(|map| !maps.contains(map)).collect::<Vec<_>>();
+        maps.extend(new);
+    }
+    maps
 }
 
 /// Whether an element of one of these takes some of the ports, at the same address.
@@ -129,8 +139,9 @@ pub fn overlaps(element: &Element, port: &HostPort) -> bool {
 
 /// Where the connections are that come to `container` by a port of the host: in one of two sets.
 pub fn sources(container: IpAddr, port: &HostPort) -> [Placed; 2] {
-    let Sets { snat, masquerade, snat_ranges, masquerade_ranges, .. } = Sets::of(port.family);
-    let sets = if port.is_range() { [snat_ranges, masquerade_ranges] } else { [snat, masquerade] };
+    let all = Sets::of(port.family);
+    let sets =
+        if port.is_range() { [all.snat_ranges(), all.masquerade_ranges()] } else { [all.snat(), all.masquerade()] };
     sets.map(|set| Placed { set, element: numbered(Key::new().ip(container), port) })
 }
 
@@ -223,10 +234,10 @@ pub fn section() -> HomeSets {
     let nat = |hook, priority| Base { kind: ChainType::Nat, hook, priority, policy: Policy::Accept };
     // The first is the one that has grown since the first release: where it is short, all are made anew.
     let chains = vec![
-        (Chain::regular(DNAT), dnat(&v4, &v6)),
+        (Chain::regular(DNAT), dnat(v4, v6)),
         (Chain::base("portmap_prerouting", nat(Hook::Prerouting, priority::DSTNAT)), prerouting()),
         (Chain::base("portmap_output", nat(Hook::Output, priority::DSTNAT)), output()),
-        (Chain::base("portmap_snat", nat(Hook::Postrouting, priority::SRCNAT)), snat(&v4, &v6, homes_v4, homes_v6)),
+        (Chain::base("portmap_snat", nat(Hook::Postrouting, priority::SRCNAT)), snat(v4, v6, homes_v4, homes_v6)),
         (
             Chain::base(
                 "portmap_guard",
@@ -241,7 +252,7 @@ pub fn section() -> HomeSets {
         ),
         (Chain::regular(CONDITIONAL), Vec::new()),
     ];
-    let sets = v4.all().chain(v6.all()).chain([owners(), localnet_links()]);
+    let sets = v4.all().into_iter().chain(v6.all()).chain([owners(), localnet_links()]);
     let [homes_v4, homes_v6] = homes;
     let sets = sets.chain(homes_v4.sets()).chain(homes_v6.sets()).collect();
     // Subnets go with the published ports that need them, whatever ports a bridge has.
@@ -272,27 +283,27 @@ fn has_ports() -> Expr {
 }
 
 /// A port comes before a range that it is in, and one address before all.
-fn dnat(v4: &Sets, v6: &Sets) -> Vec<Rule> {
+fn dnat(v4: Sets, v6: Sets) -> Vec<Rule> {
     let at_v4 = |map: &Set| Rule::new([ip::daddr().dot(meta::l4proto()).dot(th::dport()).dnat_to(map)]);
     let at_v6 = |map: &Set| Rule::new([ip6::daddr().dot(meta::l4proto()).dot(th::dport()).dnat_to(map)]);
     let at_all =
         |family, map: &Set| Rule::new([meta::nfproto().is(family), meta::l4proto().dot(th::dport()).dnat_to(map)]);
     vec![
         Rule::new([expr::jump(CONDITIONAL)]),
-        at_v4(&v4.of_address),
-        at_v6(&v6.of_address),
-        at_v4(&v4.ranges_of_address),
-        at_v6(&v6.ranges_of_address),
-        at_all(Nfproto::IPV4, &v4.of_all),
-        at_all(Nfproto::IPV6, &v6.of_all),
-        at_all(Nfproto::IPV4, &v4.ranges),
-        at_all(Nfproto::IPV6, &v6.ranges),
+        at_v4(&v4.of_address()),
+        at_v6(&v6.of_address()),
+        at_v4(&v4.ranges_of_address()),
+        at_v6(&v6.ranges_of_address()),
+        at_all(Nfproto::IPV4, &v4.of_all()),
+        at_all(Nfproto::IPV6, &v6.of_all()),
+        at_all(Nfproto::IPV4, &v4.ranges()),
+        at_all(Nfproto::IPV6, &v6.ranges()),
     ]
 }
 
 /// Connections are told by the container's address and the port of the host that they were made to: what else reaches
 /// the container, such as a cluster's services, is left alone.
-fn snat(v4: &Sets, v6: &Sets, homes_v4: &FamilySets, homes_v6: &FamilySets) -> Vec<Rule> {
+fn snat(v4: Sets, v6: Sets, homes_v4: &FamilySets, homes_v6: &FamilySets) -> Vec<Rule> {
     let to_v4 = |set: &Set| ip::daddr().dot(meta::l4proto()).dot(ct::original_proto_dst()).in_set(set);
     let to_v6 = |set: &Set| ip6::daddr().dot(meta::l4proto()).dot(ct::original_proto_dst()).in_set(set);
     let from_home_v4 = ip::saddr().dot(meta::oifname()).in_set(&homes_v4.links);
@@ -303,15 +314,19 @@ fn snat(v4: &Sets, v6: &Sets, homes_v4: &FamilySets, homes_v6: &FamilySets) -> V
         let translated = [ct::status([ct::Status::Dnat]), has_ports(), connection];
         Rule::new(translated.into_iter().chain(from).chain([expr::masquerade()]).collect::<Vec<_>>())
     };
-    let always =
-        [to_v4(&v4.masquerade), to_v6(&v6.masquerade), to_v4(&v4.masquerade_ranges), to_v6(&v6.masquerade_ranges)];
+    let always = [
+        to_v4(&v4.masquerade()),
+        to_v6(&v6.masquerade()),
+        to_v4(&v4.masquerade_ranges()),
+        to_v6(&v6.masquerade_ranges()),
+    ];
     let of_locals = [
-        (to_v4(&v4.snat), from_localhost.clone()),
-        (to_v4(&v4.snat), from_home_v4.clone()),
-        (to_v6(&v6.snat), from_home_v6.clone()),
-        (to_v4(&v4.snat_ranges), from_localhost),
-        (to_v4(&v4.snat_ranges), from_home_v4),
-        (to_v6(&v6.snat_ranges), from_home_v6),
+        (to_v4(&v4.snat()), from_localhost.clone()),
+        (to_v4(&v4.snat()), from_home_v4.clone()),
+        (to_v6(&v6.snat()), from_home_v6.clone()),
+        (to_v4(&v4.snat_ranges()), from_localhost),
+        (to_v4(&v4.snat_ranges()), from_home_v4),
+        (to_v6(&v6.snat_ranges()), from_home_v6),
     ];
     let always = always.into_iter().map(|connection| masquerade(connection, None));
     always.chain(of_locals.into_iter().map(|(connection, from)| masquerade(connection, Some(from)))).collect()
