@@ -5,6 +5,12 @@ use testkit::{Server, assert_same};
 
 use crate::stage::{Proto, Stage, Web, mapping, web, web_at};
 
+/// A process of its own that has a port. What this one has, so have its children for a moment, whichever test starts them.
+struct Process<'a> {
+    stage: &'a Stage,
+    id: String,
+}
+
 impl Stage {
     #[track_caller]
     fn listen(&self, proto: Proto, at: &str) -> Server {
@@ -12,6 +18,33 @@ impl Stage {
             Proto::Tcp => self.host().listen_tcp(at),
             Proto::Udp => self.host().listen_udp(at),
         }
+    }
+
+    /// Starts one, with `argument` among its arguments. `[::]` is of both families.
+    fn hold(&self, proto: Proto, at: &str, argument: &str) -> Process<'_> {
+        let (address, port) = at.rsplit_once(':').unwrap();
+        let (address, kind) = (address.trim_matches(['[', ']']), if proto == Proto::Tcp { "STREAM" } else { "DGRAM" });
+        let family = if address.contains(':') { "INET6" } else { "INET" };
+        let ready = self.sandbox.dir().join("held");
+        let ready = ready.display();
+        let id = self.sandbox.sh(&format!(
+            "rm -f {ready}
+             python3 -c 'import socket, time
+held = socket.socket(socket.AF_{family}, socket.SOCK_{kind})
+held.bind((\"{address}\", {port}))
+if \"{kind}\" == \"STREAM\": held.listen()
+open(\"{ready}\", \"w\")
+time.sleep(60)' -c {argument} </dev/null >/dev/null 2>&1 &
+             until [ -e {ready} ]; do kill -0 $! && sleep 0.01; done; echo $!"
+        ));
+        Process { stage: self, id: id.trim().to_owned() }
+    }
+}
+
+impl Drop for Process<'_> {
+    fn drop(&mut self) {
+        let id = &self.id;
+        self.stage.sandbox.sh(&format!("kill {id}; while kill -0 {id} 2>/dev/null; do sleep 0.01; done"));
     }
 }
 
@@ -27,13 +60,12 @@ fn port_of_a_process_is_refused_with_its_name_and_nothing_changes() {
             let name = format!("{}-{}", proto.name(), at.replace(['.', ':', '[', ']'], "_"));
             let (chain, result) = stage.bridged(&name, &stage.publishing(only(proto)));
             let plugin = chain.plugins()[1].with_prev(&result);
-            let process = stage.listen(proto, at);
+            let process = stage.hold(proto, at, "x");
             let before = stage.snapshot();
             let error = plugin.add().failure_code(101);
-            let start = format!("publish host port 8080/{}: address already in use by \"portmap", proto.name());
-            let end = format!("(process {})", std::process::id());
-            let msg = error["msg"].as_str().unwrap();
-            assert!(msg.starts_with(&start) && msg.ends_with(&end), "{at}: {msg}");
+            let (proto, id) = (proto.name(), &process.id);
+            let named = format!("publish host port 8080/{proto}: address already in use by \"python3\" (process {id})");
+            assert_eq!(error["msg"], named, "{at}");
             assert_same(&before, &stage.snapshot());
             drop(process);
             plugin.add().success();
@@ -101,22 +133,11 @@ server.close(); client.recv(1); client.close()'");
 #[test]
 fn runtime_may_have_the_port_for_this_very_container() {
     let stage = Stage::new();
-    let held_for = |id: &str| {
-        stage.sandbox.sh(&format!(
-            "python3 -c 'import socket, time; held = socket.create_server((\"0.0.0.0\", 8080)); time.sleep(60)' \
-                -c {id} </dev/null >/dev/null 2>&1 &
-             until grep -q :1F90 /proc/thread-self/net/tcp; do sleep 0.01; done; echo $!"
-        ))
-    };
-    let end = |process: String| {
-        let process = process.trim();
-        stage.sandbox.sh(&format!("kill {process}; while kill -0 {process} 2>/dev/null; do sleep 0.01; done"));
-    };
     for (id, is_refused) in [("c1", false), ("c11", true)] {
         let (chain, result) = stage.bridged("c1", &stage.publishing(web()));
-        let process = held_for(id);
+        let process = stage.hold(Proto::Tcp, "0.0.0.0:8080", id);
         let output = chain.plugins()[1].with_prev(&result).add();
-        end(process);
+        drop(process);
         if is_refused {
             let error = output.failure_code(101);
             assert!(error["msg"].as_str().unwrap().contains("in use by \"python3\" (process "), "{error}");
