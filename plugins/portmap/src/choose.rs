@@ -33,27 +33,30 @@ struct Chooser<'a> {
 ///
 /// # Errors
 /// Code 101 if all are taken.
-pub fn choose(mut plan: Plan, owner: &Owner, addresses: &Addresses) -> Result<Plan> {
-    let Some(chooser) = Chooser::new(&plan, owner, addresses)? else { return Ok(plan) };
-    while let Some(choice) = plan.choices().first() {
-        let port = match chooser.held(&plan, choice) {
-            Some(port) => port,
-            None => chooser.free(&plan, choice)?,
-        };
-        plan = plan.choosing(port);
-    }
-    Ok(plan)
+pub fn choose(plan: Plan, owner: &Owner, addresses: &Addresses) -> Result<Plan> {
+    settle(plan, owner, addresses, &|chooser, plan, choice| chooser.free(plan, choice))
 }
 
 /// The plan in which every mapping has the port that the attachment has.
 ///
 /// # Errors
 /// Code 103 if it has none.
-pub fn chosen(mut plan: Plan, owner: &Owner, addresses: &Addresses) -> Result<Plan> {
+pub fn chosen(plan: Plan, owner: &Owner, addresses: &Addresses) -> Result<Plan> {
+    settle(plan, owner, addresses, &|_, _, choice| {
+        Err(failed(format!("check published ports: no host port leads to container port {choice}")))
+    })
+}
+
+/// What says which port a choice gets that the attachment has none for.
+type Otherwise<'a> = &'a dyn Fn(&Chooser<'_>, &Plan, &Choice) -> Result<u16>;
+
+fn settle(mut plan: Plan, owner: &Owner, addresses: &Addresses, otherwise: Otherwise<'_>) -> Result<Plan> {
     let Some(chooser) = Chooser::new(&plan, owner, addresses)? else { return Ok(plan) };
     while let Some(choice) = plan.choices().first() {
-        let none = || failed(format!("check published ports: no host port leads to container port {choice}"));
-        let port = chooser.held(&plan, choice).ok_or_else(none)?;
+        let port = match chooser.held(&plan, choice) {
+            Some(port) => port,
+            None => otherwise(&chooser, &plan, choice)?,
+        };
         plan = plan.choosing(port);
     }
     Ok(plan)

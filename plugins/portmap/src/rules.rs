@@ -14,7 +14,7 @@ use std::{
 use attach::{FamilySets, HomeSets, Owner, Section, TABLE};
 use nft::{
     Base, Chain, ChainType, Data, Element, Family, Hook, Key, KeyType, Nfproto, Policy, Proto, Rule, Set, Table, Value,
-    expr::{self, AddrType, Expr, ct, fib, ip, ip6, meta, th},
+    expr::{self, AddrType, Concat, Expr, ct, fib, ip, ip6, meta, th},
     priority,
 };
 
@@ -123,9 +123,10 @@ pub fn overlapping<'a>(ports: impl Iterator<Item = &'a HostPort>) -> Vec<Set> {
         let sets = Sets::of(family);
         let (ranges, single) =
             if at_one { (sets.ranges_of_address(), sets.of_address()) } else { (sets.ranges(), sets.of_all()) };
-        let may = if is_range { vec![ranges, single, sets.conditional()] } else { vec![ranges] };
-        let new = may.into_iter().filter(|map| !maps.contains(map)).collect::<Vec<_>>();
-        maps.extend(new);
+        maps.push(ranges);
+        if is_range {
+            maps.extend([single, sets.conditional()]);
+        }
     }
     maps
 }
@@ -284,52 +285,55 @@ fn has_ports() -> Expr {
 
 /// A port comes before a range that it is in, and one address before all.
 fn dnat(v4: Sets, v6: Sets) -> Vec<Rule> {
-    let at_v4 = |map: &Set| Rule::new([ip::daddr().dot(meta::l4proto()).dot(th::dport()).dnat_to(map)]);
-    let at_v6 = |map: &Set| Rule::new([ip6::daddr().dot(meta::l4proto()).dot(th::dport()).dnat_to(map)]);
-    let at_all =
-        |family, map: &Set| Rule::new([meta::nfproto().is(family), meta::l4proto().dot(th::dport()).dnat_to(map)]);
-    vec![
-        Rule::new([expr::jump(CONDITIONAL)]),
-        at_v4(&v4.of_address()),
-        at_v6(&v6.of_address()),
-        at_v4(&v4.ranges_of_address()),
-        at_v6(&v6.ranges_of_address()),
-        at_all(Nfproto::IPV4, &v4.of_all()),
-        at_all(Nfproto::IPV6, &v6.of_all()),
-        at_all(Nfproto::IPV4, &v4.ranges()),
-        at_all(Nfproto::IPV6, &v6.ranges()),
-    ]
+    let (of_v4, of_v6) = (Nfproto::IPV4, Nfproto::IPV6);
+    let at_one = [
+        (of_v4, v4.of_address()),
+        (of_v6, v6.of_address()),
+        (of_v4, v4.ranges_of_address()),
+        (of_v6, v6.ranges_of_address()),
+    ];
+    let at_all = [(of_v4, v4.of_all()), (of_v6, v6.of_all()), (of_v4, v4.ranges()), (of_v6, v6.ranges())];
+    let to_one =
+        |(family, map): &(Nfproto, Set)| Rule::new([daddr_and_protocol(*family).dot(th::dport()).dnat_to(map)]);
+    let to_all = |(family, map): &(Nfproto, Set)| {
+        Rule::new([meta::nfproto().is(*family), meta::l4proto().dot(th::dport()).dnat_to(map)])
+    };
+    let jump = [Rule::new([expr::jump(CONDITIONAL)])];
+    jump.into_iter().chain(at_one.iter().map(to_one)).chain(at_all.iter().map(to_all)).collect()
+}
+
+fn daddr_and_protocol(family: Nfproto) -> Concat {
+    if family == Nfproto::IPV4 { ip::daddr().dot(meta::l4proto()) } else { ip6::daddr().dot(meta::l4proto()) }
 }
 
 /// Connections are told by the container's address and the port of the host that they were made to: what else reaches
 /// the container, such as a cluster's services, is left alone.
 fn snat(v4: Sets, v6: Sets, homes_v4: &FamilySets, homes_v6: &FamilySets) -> Vec<Rule> {
-    let to_v4 = |set: &Set| ip::daddr().dot(meta::l4proto()).dot(ct::original_proto_dst()).in_set(set);
-    let to_v6 = |set: &Set| ip6::daddr().dot(meta::l4proto()).dot(ct::original_proto_dst()).in_set(set);
     let from_home_v4 = ip::saddr().dot(meta::oifname()).in_set(&homes_v4.links);
     let from_home_v6 = ip6::saddr().dot(meta::oifname()).in_set(&homes_v6.links);
     let from_localhost = ip::saddr().within(LOOPBACK_V4.0, LOOPBACK_V4.1);
-    // Without the protocols nft shows `ct original proto-dst`, but cannot read it.
-    let masquerade = |connection: Expr, from: Option<Expr>| {
-        let translated = [ct::status([ct::Status::Dnat]), has_ports(), connection];
-        Rule::new(translated.into_iter().chain(from).chain([expr::masquerade()]).collect::<Vec<_>>())
+    let connections = [
+        (Nfproto::IPV4, v4.masquerade(), None),
+        (Nfproto::IPV6, v6.masquerade(), None),
+        (Nfproto::IPV4, v4.masquerade_ranges(), None),
+        (Nfproto::IPV6, v6.masquerade_ranges(), None),
+        (Nfproto::IPV4, v4.snat(), Some(&from_localhost)),
+        (Nfproto::IPV4, v4.snat(), Some(&from_home_v4)),
+        (Nfproto::IPV6, v6.snat(), Some(&from_home_v6)),
+        (Nfproto::IPV4, v4.snat_ranges(), Some(&from_localhost)),
+        (Nfproto::IPV4, v4.snat_ranges(), Some(&from_home_v4)),
+        (Nfproto::IPV6, v6.snat_ranges(), Some(&from_home_v6)),
+    ];
+    let masquerade = |(family, set, from): &(Nfproto, Set, Option<&Expr>)| {
+        let address = daddr_and_protocol(*family);
+        // Without the protocols nft shows `ct original proto-dst`, but cannot read it.
+        let mut rule =
+            vec![ct::status([ct::Status::Dnat]), has_ports(), address.dot(ct::original_proto_dst()).in_set(set)];
+        rule.extend(from.cloned());
+        rule.push(expr::masquerade());
+        Rule::new(rule)
     };
-    let always = [
-        to_v4(&v4.masquerade()),
-        to_v6(&v6.masquerade()),
-        to_v4(&v4.masquerade_ranges()),
-        to_v6(&v6.masquerade_ranges()),
-    ];
-    let of_locals = [
-        (to_v4(&v4.snat()), from_localhost.clone()),
-        (to_v4(&v4.snat()), from_home_v4.clone()),
-        (to_v6(&v6.snat()), from_home_v6.clone()),
-        (to_v4(&v4.snat_ranges()), from_localhost),
-        (to_v4(&v4.snat_ranges()), from_home_v4),
-        (to_v6(&v6.snat_ranges()), from_home_v6),
-    ];
-    let always = always.into_iter().map(|connection| masquerade(connection, None));
-    always.chain(of_locals.into_iter().map(|(connection, from)| masquerade(connection, Some(from)))).collect()
+    connections.iter().map(masquerade).collect()
 }
 
 /// A link with `route_localnet` lets packets of 127.0.0.0/8 in: only this keeps them out.
