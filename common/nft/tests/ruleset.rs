@@ -104,6 +104,7 @@ fn lookups() -> Vec<(Vec<Expr>, &'static str)> {
         (vec![meta::oifname().dot_network(ip::daddr(), 32).in_set(&pairs)], "oifname . ip daddr @pairs"),
         (vec![meta::oifname().dot_network(ip::daddr(), 0).in_set(&pairs)], "oifname . ip daddr & 0.0.0.0 @pairs"),
         (vec![meta::iifname().dot(ip::saddr()).vmap(&verdicts)], "iifname . ip saddr vmap @verdicts"),
+        (vec![ip6::saddr().snat_to(&hosts)], "snat ip6 to ip6 saddr map @hosts"),
         (
             vec![fib::daddr_type(AddrType::Local), port().dnat_to(&dnat4)],
             "fib daddr type local dnat ip to meta l4proto . th dport map @dnat4",

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::op::{Address, CmpOp, Dependency, Load, Lookup, Op, Reg, SetRef};
+use super::op::{Address, CmpOp, Dependency, Load, Lookup, Op, Reg, SetRef, Translated};
 use super::{Expr, statements};
 use crate::key::{Key, KeyType, Value};
 use crate::model::{Set, SetData};
@@ -90,6 +90,11 @@ impl<T: Into<Value>> Field<T> {
     /// Sends the connection to where a map says; see [`Concat::dnat_to`].
     pub fn dnat_to(self, map: &Set) -> Expr {
         Concat::from(self).dnat_to(map)
+    }
+
+    /// Gives the connection the source that a map says; see [`Concat::snat_to`].
+    pub fn snat_to(self, map: &Set) -> Expr {
+        Concat::from(self).snat_to(map)
     }
 }
 
@@ -249,13 +254,22 @@ impl Concat {
     /// Sends the connection to the address, or the address and port, that a map gives: `dnat ip to .. map @m`. The type
     /// of the map's data says which family it is for.
     pub fn dnat_to(self, map: &Set) -> Expr {
+        self.nat_to(Translated::Destination, map)
+    }
+
+    /// Gives the connection the source address, or address and port, that a map says: `snat ip to .. map @m`.
+    pub fn snat_to(self, map: &Set) -> Expr {
+        self.nat_to(Translated::Source, map)
+    }
+
+    fn nat_to(self, of: Translated, map: &Set) -> Expr {
         let values = match &map.data {
             Some(SetData::Values(values)) => values.clone(),
             Some(SetData::Verdict) | None => Vec::new(),
         };
-        let dnat = statements::dnat_registers(&values);
+        let nat = statements::nat_registers(of, &values);
         let mut expr = self.lookup(named(map), Found::Values(values));
-        expr.ops.push(dnat);
+        expr.ops.push(nat);
         expr
     }
 

@@ -18,7 +18,7 @@ mod selectors;
 mod statements;
 
 pub use fields::{Concat, Field, Masked};
-pub(crate) use op::{CmpOp, Dependency, Load, Lookup, Op, Reg, SetRef, Store};
+pub(crate) use op::{CmpOp, Dependency, Load, Lookup, Op, Reg, SetRef, Store, Translated};
 pub use selectors::{AddrType, ct, ether, fib, ip, ip6, meta, th};
 pub use statements::{accept, counter, dnat, drop, goto, jump, masquerade, return_, verdict};
 

@@ -39,13 +39,21 @@ pub(crate) enum Op {
     Lookup(Lookup),
     Immediate(Reg, Vec<u8>),
     Verdict(Verdict),
-    Dnat {
+    Nat {
+        of: Translated,
         nfproto: Nfproto,
         addr: Reg,
         port: Option<Reg>,
     },
     Masquerade,
     Counter,
+}
+
+/// Which end of a connection is translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Translated {
+    Source,
+    Destination,
 }
 
 /// What a packet must be for a load to make sense.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Expr;
-use super::op::{Op, Reg};
+use super::op::{Op, Reg, Translated};
 use crate::key::KeyType;
 use crate::model::Verdict;
 use crate::value::Nfproto;
@@ -58,13 +58,18 @@ pub fn dnat(to: SocketAddr) -> Expr {
     Expr::new([
         Op::Immediate(Reg::FIRST, octets),
         Op::Immediate(Reg::SECOND, to.port().to_be_bytes().to_vec()),
-        Op::Dnat { nfproto: Nfproto::of(to.ip()), addr: Reg::FIRST, port: Some(Reg::SECOND) },
+        Op::Nat {
+            of: Translated::Destination,
+            nfproto: Nfproto::of(to.ip()),
+            addr: Reg::FIRST,
+            port: Some(Reg::SECOND),
+        },
     ])
 }
 
 /// Translation to values that a map put into the registers from the first on. A map that gives no address is refused
 /// when the rule is encoded; until then the family stays open.
-pub(super) fn dnat_registers(values: &[KeyType]) -> Op {
+pub(super) fn nat_registers(of: Translated, values: &[KeyType]) -> Op {
     let nfproto = match values.first() {
         Some(KeyType::Ipv4Addr) => Nfproto::IPV4,
         Some(KeyType::Ipv6Addr) => Nfproto::IPV6,
@@ -74,5 +79,5 @@ pub(super) fn dnat_registers(values: &[KeyType]) -> Op {
         [addr, KeyType::InetService] => Some(Reg(addr.registers())),
         _ => None,
     };
-    Op::Dnat { nfproto, addr: Reg::FIRST, port }
+    Op::Nat { of, nfproto, addr: Reg::FIRST, port }
 }

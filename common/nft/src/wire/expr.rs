@@ -8,7 +8,7 @@ use netlink_packet_netfilter::nftables::{
 
 use super::attr::{Attrs, nested};
 use super::{Refusal, name};
-use crate::expr::{CmpOp, Load, Reg, Store};
+use crate::expr::{CmpOp, Load, Reg, Store, Translated};
 use crate::model::Verdict;
 use crate::value::Nfproto;
 
@@ -48,11 +48,12 @@ const RANGE_TO_DATA: u16 = 4;
 const RANGE_EQ: u32 = 0;
 const RANGE_NEQ: u32 = 1;
 
-/// `NFTA_NAT_*`; `NFT_NAT_DNAT`
+/// `NFTA_NAT_*`; `NFT_NAT_SNAT`, `NFT_NAT_DNAT`
 const NAT_TYPE: u16 = 1;
 const NAT_FAMILY: u16 = 2;
 const NAT_REG_ADDR_MIN: u16 = 3;
 const NAT_REG_PROTO_MIN: u16 = 5;
+const NAT_SNAT: u32 = 0;
 const NAT_DNAT: u32 = 1;
 
 /// `NFTA_COUNTER_BYTES`, `NFTA_COUNTER_PACKETS`
@@ -176,9 +177,13 @@ pub(super) fn immediate_verdict(to: &Verdict) -> Result<Expressions, Refusal> {
     Ok(Expressions::Immediate(vec![Immediate::DestinationRegister(Register::Verdict), Immediate::Data(data)]))
 }
 
-pub(super) fn dnat(nfproto: Nfproto, addr: Reg, port: Option<Reg>) -> Expressions {
+pub(super) fn nat(of: Translated, nfproto: Nfproto, addr: Reg, port: Option<Reg>) -> Expressions {
+    let kind = match of {
+        Translated::Source => NAT_SNAT,
+        Translated::Destination => NAT_DNAT,
+    };
     let mut attributes =
-        vec![be32(NAT_TYPE, NAT_DNAT), be32(NAT_FAMILY, nfproto.0.into()), be32(NAT_REG_ADDR_MIN, number(addr))];
+        vec![be32(NAT_TYPE, kind), be32(NAT_FAMILY, nfproto.0.into()), be32(NAT_REG_ADDR_MIN, number(addr))];
     attributes.extend(port.map(|port| be32(NAT_REG_PROTO_MIN, number(port))));
     other("nat", attributes)
 }

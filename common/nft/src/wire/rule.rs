@@ -90,8 +90,8 @@ impl Encoder<'_> {
             Op::Lookup(lookup) => self.lookup(lookup)?,
             Op::Immediate(reg, bytes) => expr::immediate(*reg, bytes.clone()),
             Op::Verdict(verdict) => expr::immediate_verdict(verdict)?,
-            Op::Dnat { nfproto: Nfproto(0), .. } => return Err("the map gives no address".to_owned()),
-            Op::Dnat { nfproto, addr, port } => expr::dnat(*nfproto, *addr, *port),
+            Op::Nat { nfproto: Nfproto(0), .. } => return Err("the map gives no address".to_owned()),
+            Op::Nat { of, nfproto, addr, port } => expr::nat(*of, *nfproto, *addr, *port),
             Op::Masquerade => expr::masquerade(),
             Op::Counter => expr::counter(),
         });
