@@ -7,13 +7,13 @@ use std::net::IpAddr;
 
 use cni::Result;
 use ipnetwork::IpNetwork;
-use net::{Link, LinkIndex, Rtnl, here};
+use net::{Link, LinkIndex};
 use nft::{Batch, Element, Ifname, Key, KeyType, Nft, Set};
 
 use crate::{
     Section, firewall,
-    homes::{Home, Homes, bridges_of, holds, home_of, links_of, subnet_of},
-    kernel,
+    homes::{Home, Homes, holds, home_of, links_of, subnet_of},
+    members::{has_members, without_members},
 };
 
 /// Sets of homes, and the section of the table that looks into them.
@@ -89,7 +89,7 @@ impl HomeSets {
     /// Removes everything behind `link` and its VLAN interfaces (`cni0`, `cni0.100`), unless it has ports other than
     /// `going` that need it.
     pub fn release_unused(&self, nft: &mut Nft, link: &str, going: &[LinkIndex]) -> Result<()> {
-        if self.is_used(link, going)? {
+        if has_members(link, going, self.needed_by)? {
             return Ok(());
         }
         let homes = self.observe(nft).map_err(firewall)?.behind(link);
@@ -135,25 +135,7 @@ impl HomeSets {
     }
 
     fn unused(&self, links: &[String], going: &[LinkIndex]) -> Result<Vec<String>> {
-        let mut unused = Vec::new();
-        for link in links {
-            if !self.is_used(link, going)? {
-                unused.push(link.clone());
-            }
-        }
-        Ok(unused)
-    }
-
-    fn is_used(&self, link: &str, going: &[LinkIndex]) -> Result<bool> {
-        for bridge in bridges_of(link) {
-            let mut host = Rtnl::open(&here()).map_err(kernel)?;
-            let Some(bridge) = host.link(bridge).map_err(kernel)? else { continue };
-            let stays = |port: &Link| (self.needed_by)(port) && !going.contains(&port.index);
-            if host.find_port(bridge.index, stays).map_err(kernel)?.is_some() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        without_members(links, going, self.needed_by)
     }
 
     /// Brings the sets from the homes that they hold to those that `to` makes of them.

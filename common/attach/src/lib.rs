@@ -9,6 +9,7 @@
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
 //! * [`masquerade_addresses`]: an element an address, where each container has a link of its own.
 //! * [`masquerade_chain`]: the same by iptables, as the reference plugins do it.
+//! * [`exposure`]: who reaches the containers of a bridge.
 //! * [`routes`]: routes beside those of others. [`entries`]: routes that move between tables.
 //! * [`ready`]: waiting until an attachment can be used.
 //! * [`verify`][]: CHECK. [`told`]: what a previous result tells.
@@ -19,6 +20,7 @@
 pub mod container;
 pub mod entries;
 mod error;
+pub mod exposure;
 pub mod foreign;
 mod home_sets;
 mod homes;
@@ -30,6 +32,7 @@ pub mod keys;
 pub mod masquerade;
 pub mod masquerade_addresses;
 pub mod masquerade_chain;
+mod members;
 pub mod netns;
 mod owner;
 pub mod parent;
@@ -46,6 +49,7 @@ mod xtables;
 pub use error::{firewall, kernel, not_ready};
 pub use home_sets::{FamilySets, HomeSets};
 pub use ipam::{Ipam, first_host};
+pub use members::has_members;
 pub use owner::{Garbage, Owner, network_hash, reference_name, tag_prefix};
 pub use section::{Section, open_for_removal};
 pub use xtables::{may_have_chain, nft_table, reference_chain, xtables};

@@ -9,10 +9,10 @@ use serde::Deserialize;
 #[expect(clippy::struct_excessive_bools, reason = "the configuration's keys")]
 pub struct Conf {
     pub bridge: Option<String>,
-    pub is_gateway: bool,
-    pub is_default_gateway: bool,
+    pub is_gateway: Option<bool>,
+    pub is_default_gateway: Option<bool>,
     pub force_address: bool,
-    pub ip_masq: bool,
+    pub ip_masq: Option<bool>,
     pub ip_masq_backend: Option<String>,
     pub mtu: Option<i64>,
     pub hairpin_mode: bool,
@@ -24,6 +24,16 @@ pub struct Conf {
     pub enabledad: bool,
     pub disable_container_interface: bool,
     pub port_isolation: bool,
+    pub gateway_mode: Option<String>,
+    #[serde(rename = "gatewayModeIPv4")]
+    pub gateway_mode_ipv4: Option<String>,
+    #[serde(rename = "gatewayModeIPv6")]
+    pub gateway_mode_ipv6: Option<String>,
+    pub internal: bool,
+    pub icc: Option<bool>,
+    pub isolated: bool,
+    pub trusted_interfaces: Vec<String>,
+    pub snat_to: Vec<String>,
     pub dns: Dns,
     pub args: Args,
     pub runtime_config: RuntimeConfig,

@@ -10,12 +10,12 @@ use cni::{Code, Error, IpConfig, Result};
 use ipnetwork::IpNetwork;
 use net::{Address, Link, LinkChange, Mac, PortVlan, Rtnl, VethEnd, VethSpec};
 
-use crate::plan::{self, Plan, gateway_address, gateway_addresses};
+use crate::plan::{self, Plan, gateway_address};
 
 /// Gives the gateway's addresses to its interface and lets the host forward. Returns the interface.
 pub fn ensure(host: &mut Rtnl, bridge: &Link, plan: &Plan, ips: &[IpConfig]) -> Result<Option<Link>> {
-    let wanted = gateway_addresses(ips);
-    if !plan.gateway || wanted.is_empty() {
+    let wanted = plan.gateway_addresses(ips);
+    if wanted.is_empty() {
         return Ok(None);
     }
     let link = match plan.vlans.native {
@@ -31,8 +31,8 @@ pub fn ensure(host: &mut Rtnl, bridge: &Link, plan: &Plan, ips: &[IpConfig]) -> 
 }
 
 /// Waits until containers reach the gateway, whose interface may have got its carrier just now.
-pub fn await_ready(host: &mut Rtnl, gateway: Option<&Link>, ips: &[IpConfig]) -> Result<()> {
-    match gateway.filter(|_| gateway_addresses(ips).iter().any(IpNetwork::is_ipv6)) {
+pub fn await_ready(host: &mut Rtnl, gateway: Option<&Link>, plan: &Plan, ips: &[IpConfig]) -> Result<()> {
+    match gateway.filter(|_| plan.gateway_addresses(ips).iter().any(IpNetwork::is_ipv6)) {
         Some(link) => ready::await_groups(host, link),
         None => Ok(()),
     }
@@ -113,8 +113,8 @@ fn ensure_only_vlan(host: &mut Rtnl, port: &Link, vlan: u16) -> Result<()> {
 
 /// Fails unless the gateway's interface has its addresses.
 pub fn check(host: &mut Rtnl, plan: &Plan, ips: &[IpConfig]) -> Result<()> {
-    let wanted = gateway_addresses(ips);
-    if !plan.gateway || wanted.is_empty() {
+    let wanted = plan.gateway_addresses(ips);
+    if wanted.is_empty() {
         return Ok(());
     }
     let name = plan.gateway_link();

@@ -1,10 +1,12 @@
 //! The CNI plugin `bridge`: attaches containers to a bridge of the host.
 
 mod conf;
+mod exposure;
 mod gateway;
 mod link;
 mod masquerade;
 mod plan;
+mod reach;
 mod reference;
 mod spoof;
 mod vlan;
@@ -12,7 +14,7 @@ mod vlan;
 use std::{process::ExitCode, time::Duration};
 
 use attach::{
-    Ipam, Owner, container, foreign,
+    Ipam, Owner, container, foreign, has_members,
     ip_masq::{self, Backend},
     kernel, ready, routes,
     told::ips_of,
@@ -47,9 +49,11 @@ impl Plugin for Bridge {
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
 
         let masquerade = masquerade::prepare(&plan, undo)?;
+        let exposure = exposure::prepare(&plan, undo)?;
         let bridge = link::ensure_bridge(&mut host, &plan)?;
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;
+        exposure::ensure(exposure, owner.network())?;
         ipam.ask(undo)?;
         link::pin_address(&mut host, &bridge)?;
         link::set_port(&mut host, &port, &plan)?;
@@ -70,7 +74,7 @@ impl Plugin for Bridge {
         masquerade::ensure(masquerade, &plan, &owner, &ip_masq::addresses(&lease.ips), undo)?;
         if plan.up {
             ready::await_forwarding(&mut host, port.index, FORWARDING_TIMEOUT)?;
-            gateway::await_ready(&mut host, gateway.as_ref(), &lease.ips)?;
+            gateway::await_ready(&mut host, gateway.as_ref(), &plan, &lease.ips)?;
             interface.announce()?;
         }
         let sandbox = add.netns.display().to_string();
@@ -110,7 +114,7 @@ impl Plugin for Bridge {
         if plan.spoof_check {
             spoof::check(&port, &inner)?;
         }
-        Ok(())
+        exposure::check(&plan, owner.network())
     }
 
     fn gc(gc: &Gc<Conf>) -> Result<()> {
@@ -119,7 +123,8 @@ impl Plugin for Bridge {
         let bridge = gc.network.conf.bridge();
         let removed = remove(&mut host, &garbage, bridge, || spoof::release_garbage(&gc.network.name, &gc.keep));
         // The network may have had another bridge once.
-        Error::collect([removed, masquerade::release_garbage(&gc.network.name, &gc.keep)])
+        let unneeded = [masquerade::release_garbage(&gc.network.name, &gc.keep), exposure::release_garbage()];
+        Error::collect([removed].into_iter().chain(unneeded))
     }
 
     fn status(status: &Status<Conf>) -> Result<()> {
@@ -130,8 +135,8 @@ impl Plugin for Bridge {
         if let Some(link) = host.link(&plan.bridge).map_err(kernel).map_err(not_ready)? {
             link::check_kind(&link).map_err(not_ready)?;
         }
-        let spoof_check = plan.spoof_check.then_some(Backend::Nftables);
-        for backend in plan.masquerade.into_iter().chain(spoof_check) {
+        let needs_nftables = plan.spoof_check || plan.exposure().is_some();
+        for backend in plan.masquerade.into_iter().chain(needs_nftables.then_some(Backend::Nftables)) {
             backend.check().map_err(not_ready)?;
         }
         Ok(())
@@ -150,5 +155,10 @@ fn remove(host: &mut Rtnl, ports: &[Link], bridge: &str, release_rules: impl FnO
     let rules = release_rules();
     let going: Vec<LinkIndex> = ports.iter().map(|port| port.index).collect();
     let links: Vec<Result<()>> = going.iter().map(|port| host.del_link(*port).map_err(kernel)).collect();
-    Error::collect(links.into_iter().chain([rules, masquerade::release_unused(bridge, &going)]))
+    let shared = if has_members(bridge, &going, veth::is_anybodys)? {
+        Ok(())
+    } else {
+        Error::collect([masquerade::release_unused(bridge, &going), exposure::release_unused(bridge, &going)])
+    };
+    Error::collect(links.into_iter().chain([rules, shared]))
 }

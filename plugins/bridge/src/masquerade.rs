@@ -32,13 +32,15 @@ pub fn ensure(
     subnets: &[IpNetwork],
     undo: &mut Undo,
 ) -> Result<()> {
-    let by_subnet = |mut nft, _: &mut Undo| masquerade::ensure(&mut nft, subnets, &plan.gateway_link());
-    masquerade.ensure(owner, subnets, undo, by_subnet)
+    let subnets = plan.masqueraded(subnets);
+    let by_subnet = |mut nft, _: &mut Undo| masquerade::ensure(&mut nft, &subnets, &plan.gateway_link());
+    masquerade.ensure(owner, &subnets, undo, by_subnet)
 }
 
 /// Whether that is so.
 pub fn is_ensured(plan: &Plan, owner: &Owner, subnets: &[IpNetwork]) -> Result<bool> {
-    ip_masq::is_ensured(plan.masquerade, owner, subnets, || masquerade::is_ensured(subnets, &plan.gateway_link()))
+    let subnets = plan.masqueraded(subnets);
+    ip_masq::is_ensured(plan.masquerade, owner, &subnets, || masquerade::is_ensured(&subnets, &plan.gateway_link()))
 }
 
 /// Ends the masquerading of everything behind `bridge`, unless it has ports other than `going` that are attachments'.

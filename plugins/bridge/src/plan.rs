@@ -2,12 +2,17 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use attach::{first_host, ip_masq::Backend, keys};
+use attach::{
+    exposure::{Exposure, Mode},
+    first_host,
+    ip_masq::Backend,
+    keys,
+};
 use cni::{Dns, Error, IpConfig, Result, Route, Success, check_ifname};
 use ipnetwork::IpNetwork;
 use net::{Mac, PortChange};
 
-use crate::{conf::Conf, vlan::Vlans};
+use crate::{conf::Conf, reach::Reach, vlan::Vlans};
 
 /// A checked configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +26,8 @@ pub struct Plan {
     pub promisc: bool,
     /// The container's hardware address; unset is a random one.
     pub mac: Option<Mac>,
-    /// The gateway's address goes on the bridge.
-    pub gateway: bool,
-    /// The container gets a default route through the gateway.
-    pub default_gateway: bool,
+    /// Who reaches the network, and what it reaches.
+    pub reach: Reach,
     /// An address in the gateway's way is removed.
     pub force_address: bool,
     /// What leaves the network is masqueraded, if it is.
@@ -58,27 +61,26 @@ impl Plan {
             ));
         }
         let vlans = Vlans::new(conf)?;
-        let gateway = conf.is_gateway || conf.is_default_gateway;
+        let reach = Reach::new(conf)?;
         let plan = Self {
             bridge,
             mtu: keys::mtu(conf.mtu, keys::MTU_MAX, "")?,
             promisc: conf.promisc_mode,
             mac: mac(conf, cni_args)?,
-            gateway,
-            default_gateway: conf.is_default_gateway,
             force_address: conf.force_address,
-            masquerade: Backend::of(conf.ip_masq, conf.ip_masq_backend.as_deref())?,
+            masquerade: Backend::of(reach.masquerade(), conf.ip_masq_backend.as_deref())?,
             spoof_check: conf.macspoofchk,
             detect_duplicates: conf.enabledad,
             up: !conf.disable_container_interface,
             port: PortChange {
                 hairpin: conf.hairpin_mode.then_some(true),
-                isolated: conf.port_isolation.then_some(true),
+                isolated: (conf.port_isolation || reach.apart()).then_some(true),
             },
+            reach,
             vlans,
             dns: conf.dns.clone(),
         };
-        if gateway || plan.masquerade.is_some() {
+        if plan.reach.gateway() || plan.masquerade.is_some() || plan.exposure().is_some() {
             check_ifname(&plan.gateway_link()).map_err(|error| {
                 Error::invalid(format!("name gateway interface \"{}\": {}", plan.gateway_link(), error.msg))
             })?;
@@ -94,28 +96,44 @@ impl Plan {
         }
     }
 
-    /// The delegate's result with the gateways and default routes that the configuration asks for.
+    /// What the firewall has to see to, if anything.
+    pub fn exposure(&self) -> Option<Exposure> {
+        self.reach.exposure(&self.gateway_link())
+    }
+
+    /// Of `subnets` those that are masqueraded.
+    pub fn masqueraded(&self, subnets: &[IpNetwork]) -> Vec<IpNetwork> {
+        subnets.iter().copied().filter(|subnet| self.reach.of(subnet).masquerade).collect()
+    }
+
+    /// The gateways that are on the host, each with its network's prefix: the addresses of the gateway's interface.
+    pub fn gateway_addresses(&self, ips: &[IpConfig]) -> Vec<IpNetwork> {
+        let with_prefix = |ip: &IpConfig| IpNetwork::new(ip.gateway?, ip.address.prefix()).ok();
+        let on_host = |address: &IpNetwork| self.reach.of(address).gateway;
+        let mut addresses: Vec<IpNetwork> = ips.iter().filter_map(with_prefix).filter(on_host).collect();
+        addresses.dedup();
+        addresses
+    }
+
+    /// The delegate's result with the gateways and default routes that the configuration asks for. What is internal has no
+    /// default route, and what is isolated no gateway.
     pub fn complete(&self, mut lease: Success) -> Success {
-        if self.gateway {
-            for ip in &mut lease.ips {
+        for ip in &mut lease.ips {
+            let family = self.reach.of(&ip.address);
+            if family.mode == Some(Mode::Isolated) {
+                ip.gateway = None;
+            } else if family.gateway {
                 ip.gateway = ip.gateway.or_else(|| first_host(&ip.address));
             }
         }
-        if self.default_gateway {
-            for family in [Family::V4, Family::V6] {
+        lease.routes.retain(|route| !route.is_default() || !self.reach.is_internal(&route.dst));
+        for family in [Family::V4, Family::V6] {
+            if self.reach.of(&family.everything()).default_gateway {
                 family.add_default_route(&lease.ips, &mut lease.routes);
             }
         }
         lease
     }
-}
-
-/// The gateways, each with its network's prefix: the addresses of the gateway's interface.
-pub fn gateway_addresses(ips: &[IpConfig]) -> Vec<IpNetwork> {
-    let with_prefix = |ip: &IpConfig| IpNetwork::new(ip.gateway?, ip.address.prefix()).ok();
-    let mut addresses: Vec<IpNetwork> = ips.iter().filter_map(with_prefix).collect();
-    addresses.dedup();
-    addresses
 }
 
 /// What to do about an address that the gateway's interface is to have.

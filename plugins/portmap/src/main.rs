@@ -19,7 +19,12 @@ mod xtables;
 
 use std::process::ExitCode;
 
-use attach::{Owner, firewall, kernel, verify::failed};
+use attach::{
+    Owner,
+    exposure::{self, Opening},
+    firewall, kernel,
+    verify::failed,
+};
 use cni::{Add, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
 use iptables::Iptables;
 use net::{Link, Rtnl, here};
@@ -62,9 +67,12 @@ impl Plugin for Portmap {
         let owner = Owner::new(&add.network.name, &add.attachment);
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let links = host::links(&mut host, &owner, prev, &addresses)?;
+        let backend = plan.backend.clone().resolved()?;
+        let openings = openings(&backend, prev)?;
+        let (ports, open) = plan.published(&addresses, openings)?;
         let adding =
-            Adding { owner: &owner, plan: &plan, ports: &plan.published(&addresses), addresses, links: &links };
-        let published = match plan.backend.clone().resolved()? {
+            Adding { owner: &owner, plan: &plan, ports: &ports, open: &open, openings, addresses, links: &links };
+        let published = match backend {
             Backend::Iptables(mark) => adding.by_iptables(&mut host, &mark, undo).map(|()| adding.ports.to_vec())?,
             Backend::Any | Backend::Nftables if plan.choices().is_empty() => {
                 adding.by_nftables(&mut host, prev, undo)?
@@ -83,6 +91,7 @@ impl Plugin for Portmap {
         let leaving = Leaving {
             owner: Owner::new(&del.network.name, &del.attachment),
             ports: plan::host_ports(&del.network.conf),
+            inside: plan::container_ports(&del.network.conf),
             addresses: prev.map(|prev| Addresses::of(prev, &del.attachment.ifname)).unwrap_or_default(),
             links: prev.map(host::told).unwrap_or_default(),
         };
@@ -100,11 +109,14 @@ impl Plugin for Portmap {
         }
         let owner = Owner::new(&check.network.name, &check.attachment);
         let plan = choose::chosen(plan, &owner, &addresses)?;
-        let ports = plan.published(&addresses);
+        let backend = plan.backend.clone().resolved()?;
+        let openings = openings(&backend, prev)?;
+        let (ports, open) = plan.published(&addresses, openings)?;
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let links = host::links(&mut host, &owner, prev, &addresses)?;
-        let adding = Adding { owner: &owner, plan: &plan, ports: &ports, addresses, links: &links };
-        match plan.backend.clone().resolved()? {
+        let adding =
+            Adding { owner: &owner, plan: &plan, ports: &ports, open: &open, openings, addresses, links: &links };
+        match backend {
             Backend::Iptables(mark) => adding.check_iptables(&mut host, &mark),
             // What the reference plugin made counts, whichever its backend was.
             Backend::Any | Backend::Nftables => adding.check_nftables(&mut host).or_else(|error| {
@@ -134,11 +146,24 @@ impl Plugin for Portmap {
     }
 }
 
+/// How the network that `prev` tells of is published, by family. iptables knows of no other way than the host's addresses.
+fn openings(backend: &Backend, prev: &Success) -> Result<[Opening; 2]> {
+    match backend {
+        Backend::Iptables(_) => Ok([Opening::AT_HOST; 2]),
+        Backend::Any | Backend::Nftables => {
+            exposure::openings(&mut Nft::open().map_err(firewall)?, &host::told(prev))
+        }
+    }
+}
+
 /// An attachment whose ports are published, or are to be.
 struct Adding<'a> {
     owner: &'a Owner,
     plan: &'a Plan,
     ports: &'a [Published],
+    /// Those that are reached at the container's own address.
+    open: &'a [Published],
+    openings: [Opening; 2],
     addresses: Addresses,
     /// The links of the host that are its alone.
     links: &'a [Link],
@@ -150,8 +175,8 @@ impl Adding<'_> {
         let mut tries = 1..=CHOICES;
         loop {
             let plan = choose::choose(self.plan.clone(), self.owner, &self.addresses)?;
-            let ports = plan.published(&self.addresses);
-            match (Adding { plan: &plan, ports: &ports, ..*self }).by_nftables(host, prev, undo) {
+            let (ports, open) = plan.published(&self.addresses, self.openings)?;
+            match (Adding { plan: &plan, ports: &ports, open: &open, ..*self }).by_nftables(host, prev, undo) {
                 Err(error) if error.code == Code::InUse && tries.next().is_some() => {}
                 published => return published,
             }
@@ -175,6 +200,7 @@ impl Adding<'_> {
         let leaving = Leaving {
             owner: self.owner.clone(),
             ports: self.ports.iter().map(|port| port.from).collect(),
+            inside: self.open.iter().map(Published::inside).collect(),
             addresses: self.addresses,
             links: host::told(prev),
         };
@@ -254,7 +280,7 @@ impl Adding<'_> {
     }
 
     fn publication(&self) -> Publication<'_> {
-        Publication { owner: self.owner, plan: self.plan, ports: self.ports }
+        Publication { owner: self.owner, plan: self.plan, ports: self.ports, open: self.open }
     }
 
     fn chains(&self) -> Chains {

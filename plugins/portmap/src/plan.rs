@@ -8,7 +8,8 @@ use std::{
     ops::RangeInclusive,
 };
 
-use cni::{Result, Success};
+use attach::exposure::Opening;
+use cni::{Error, Result, Success};
 use ipnetwork::IpNetwork;
 use nft::{Nfproto, Proto};
 use serde_json::{Map, Value};
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::{backend::Backend, conditions::Conditions, conf::Conf};
 
 use mapping::Mapping;
-pub use mapping::{Choice, host_ports};
+pub use mapping::{Choice, container_ports, host_ports};
 
 /// A checked configuration.
 #[derive(Debug, Clone)]
@@ -103,6 +104,12 @@ impl Published {
         self.from.each().map(move |from| Self { from, to: to(from.port) })
     }
 
+    /// The container's side, as ports are told.
+    pub fn inside(&self) -> HostPort {
+        let port = self.to.port();
+        HostPort { at: None, port, last: port + (self.from.last - self.from.port), ..self.from }
+    }
+
     /// Whether it can be reached through 127.0.0.1.
     pub fn is_at_localhost(&self) -> bool {
         self.to.is_ipv4() && self.from.at.is_none_or(|at| at.is_loopback())
@@ -185,8 +192,33 @@ impl Plan {
         self.mappings.is_empty() && self.choices.is_empty()
     }
 
-    /// The published ports of a container with these addresses. A mapping for a family in which it has none is left out.
-    pub fn published(&self, addresses: &Addresses) -> Vec<Published> {
+    /// The published ports of a container with these addresses, as `openings` has it for each family: those at the host's
+    /// addresses, and those at the container's own. A mapping for a family in which it has none is left out.
+    ///
+    /// # Errors
+    /// Code 7 for a port with conditions at the container's own address.
+    pub fn published(
+        &self,
+        addresses: &Addresses,
+        openings: [Opening; 2],
+    ) -> Result<(Vec<Published>, Vec<Published>)> {
+        let all = self.all(addresses);
+        let with = |wanted: fn(Opening) -> bool| {
+            let [v4, v6] = openings.map(wanted);
+            let wanted = move |port: &&Published| if port.to.is_ipv4() { v4 } else { v6 };
+            all.iter().filter(wanted).copied().collect::<Vec<_>>()
+        };
+        let (at_host, open) = (with(|opening| opening.at_host), with(|opening| opening.at_container));
+        match open.iter().find(|port| self.is_conditional(port)) {
+            Some(port) => Err(Error::invalid(format!(
+                "\"conditionsV4\" and \"conditionsV6\": port {} is reached at the container's own address, where they do not hold",
+                port.inside()
+            ))),
+            None => Ok((at_host, open)),
+        }
+    }
+
+    fn all(&self, addresses: &Addresses) -> Vec<Published> {
         let published = self.mappings.iter().flat_map(|mapping| mapping.published(addresses));
         // A condition is a rule for each port.
         let apart = |port: Published| if self.is_conditional(&port) { port.each().collect() } else { vec![port] };
@@ -197,7 +229,7 @@ impl Plan {
     pub fn publishes(&self, addresses: &Addresses) -> bool {
         // Of a choice any port does to ask for the families.
         let chosen = self.choices.iter().flat_map(|choice| choice.published(1, addresses));
-        self.published(addresses).into_iter().chain(chosen).next().is_some()
+        self.all(addresses).into_iter().chain(chosen).next().is_some()
     }
 
     /// The conditions for a family.

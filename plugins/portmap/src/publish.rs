@@ -23,6 +23,8 @@ pub struct Publication<'a> {
     pub owner: &'a Owner,
     pub plan: &'a Plan,
     pub ports: &'a [Published],
+    /// Those that are to be reached at the container's own address.
+    pub open: &'a [Published],
 }
 
 impl Publication<'_> {
@@ -134,7 +136,8 @@ impl Publication<'_> {
     /// Every element once, the owner's own first: two addresses of the host may lead to one port of the container.
     fn elements(&self, note: &Note) -> Vec<Placed> {
         let of_port = |port: &Published| rules::elements(port, self.plan.snat, self.is_conditional(port));
-        let all = [rules::owner(self.owner)].into_iter().chain(self.ports.iter().flat_map(of_port));
+        let open = self.open.iter().map(|port| rules::open(port.to.ip(), &port.inside()));
+        let all = [rules::owner(self.owner)].into_iter().chain(self.ports.iter().flat_map(of_port)).chain(open);
         let mut seen = HashSet::new();
         let all: Vec<Placed> = all.filter(|placed| seen.insert(placed.clone())).collect();
         let owners = Note { elements: all.len(), ..note.clone() };

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use attach::{Owner, firewall, network_hash, open_for_removal, tag_prefix};
+use attach::{Owner, exposure, firewall, network_hash, open_for_removal, tag_prefix};
 use cni::{Attachment, Error, Result};
 use ipnetwork::IpNetwork;
 use nft::{Batch, Element, Ifname, Key, Nfproto, Nft, Proto, Set};
@@ -66,6 +66,8 @@ pub struct Leaving {
     pub owner: Owner,
     /// The ports of the host that it was to have; others are found too.
     pub ports: Vec<HostPort>,
+    /// Its own ports, which may be reached at its addresses.
+    pub inside: Vec<HostPort>,
     /// Its addresses, if they are known.
     pub addresses: Addresses,
     /// Names of links of the host that its result tells of.
@@ -115,6 +117,11 @@ impl Leaving {
             if seen.insert(taker.clone()) {
                 found.push(taker);
             }
+        }
+        for port in &self.inside {
+            let Some(address) = self.addresses.of_family(port.family).filter(|_| found.len() < all) else { continue };
+            let open = self.own(nft, rules::open(address.ip(), port))?;
+            found.extend(open.filter(|open| seen.insert(open.clone())));
         }
         Ok(found)
     }
@@ -243,7 +250,8 @@ pub fn delete(batch: &mut Batch, found: &Found) {
 pub fn search(nft: &mut Nft, wanted: &dyn Fn(&str) -> bool) -> nft::Result<Found> {
     let mut elements = Vec::new();
     let (v4, v6) = (Sets::of(Nfproto::IPV4), Sets::of(Nfproto::IPV6));
-    for set in [rules::owners()].into_iter().chain(v4.all()).chain(v6.all()) {
+    let open = [true, false].map(exposure::ports);
+    for set in [rules::owners()].into_iter().chain(v4.all()).chain(v6.all()).chain(open) {
         let tagged = listed(nft, &set)?.into_iter().filter(|element| element.comment.as_deref().is_some_and(wanted));
         elements.extend(tagged.map(|element| Placed { set: set.clone(), element }));
     }

@@ -11,7 +11,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use attach::{FamilySets, HomeSets, Owner, Section, TABLE};
+use attach::{FamilySets, HomeSets, Owner, Section, TABLE, exposure};
 use nft::{
     Base, Chain, ChainType, Data, Element, Family, Hook, Key, KeyType, Nfproto, Policy, Proto, Rule, Set, Table, Value,
     expr::{self, AddrType, Concat, Expr, ct, fib, ip, ip6, meta, th},
@@ -102,6 +102,11 @@ pub fn taker(port: &HostPort, conditional: bool) -> Placed {
         None => (sets.of_all(), Key::new()),
     };
     Placed { set, element: numbered(start, port) }
+}
+
+/// The element that opens a port at the container's own address.
+pub fn open(address: IpAddr, inside: &HostPort) -> Placed {
+    Placed { set: exposure::ports(address.is_ipv4()), element: numbered(Key::new().ip(address), inside) }
 }
 
 /// The element whose key begins with `start` and ends with the protocol and the numbers of `port`.

@@ -24,7 +24,11 @@ fn defaults_are_the_references() {
     assert_eq!(plan.bridge, "cni0");
     assert_eq!((plan.mtu, plan.mac), (None, None));
     assert!(
-        !plan.gateway && plan.masquerade.is_none() && !plan.promisc && !plan.spoof_check && !plan.detect_duplicates
+        !plan.reach.gateway()
+            && plan.masquerade.is_none()
+            && !plan.promisc
+            && !plan.spoof_check
+            && !plan.detect_duplicates
     );
     assert!(plan.up && plan.port.is_empty() && !plan.vlans.filtering);
 }
@@ -99,14 +103,14 @@ fn gateway_is_the_first_host_where_the_delegate_names_none() {
     let gateways: Vec<String> = done.ips.iter().map(|ip| ip.gateway.unwrap().to_string()).collect();
     assert_eq!(gateways, ["10.1.2.1", "fd00::f"]);
     assert!(done.routes.is_empty());
-    let addresses: Vec<String> = gateway_addresses(&done.ips).iter().map(ToString::to_string).collect();
+    let addresses: Vec<String> = plan.gateway_addresses(&done.ips).iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["10.1.2.1/24", "fd00::f/64"]);
 }
 
 #[test]
 fn default_gateway_adds_one_default_route_a_family() {
     let plan = plan(json!({"isDefaultGateway": true})).unwrap();
-    assert!(plan.gateway, "it implies isGateway");
+    assert!(plan.reach.gateway(), "it implies isGateway");
     let routes = |routes: Value| {
         let ips = json!([{"address": "10.1.2.9/24"}, {"address": "fd00::9/64"}, {"address": "10.2.0.9/24"}]);
         let done = plan.complete(lease(json!({"ips": ips, "routes": routes})));

@@ -64,12 +64,25 @@ pub fn checked(conf: &Conf) -> Result<(Vec<Mapping>, Vec<Choice>)> {
 /// The ports of the host that `conf` asks for, as far as it can be understood: a DEL must not fail because of the rest,
 /// and need not know the container's addresses.
 pub fn host_ports(conf: &Conf) -> Vec<HostPort> {
+    exact(conf).flat_map(|mapping| mapping.host_ports()).collect()
+}
+
+/// The ports of the container that `conf` tells of, likewise.
+pub fn container_ports(conf: &Conf) -> Vec<HostPort> {
+    let inside = |mapping: Mapping| {
+        let (port, further) = (mapping.container_port, mapping.last_host_port - mapping.host_port);
+        let of_host = mapping.host_ports().into_iter();
+        of_host.map(move |host_port| HostPort { at: None, port, last: port.saturating_add(further), ..host_port })
+    };
+    exact(conf).flat_map(inside).collect()
+}
+
+fn exact(conf: &Conf) -> impl Iterator<Item = Mapping> {
     let exact = |mapping| match Wanted::new(mapping, conf) {
         Ok(Wanted::Exact(mappings)) => mappings,
         Ok(Wanted::Choice(_)) | Err(_) => Vec::new(),
     };
-    let mappings = conf.runtime_config.port_mappings.iter().flat_map(exact);
-    mappings.flat_map(|mapping| mapping.host_ports()).collect()
+    conf.runtime_config.port_mappings.iter().flat_map(exact)
 }
 
 /// What a mapping of the configuration asks for.

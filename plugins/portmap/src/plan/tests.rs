@@ -26,7 +26,7 @@ fn published(mappings: Value) -> Vec<String> {
         let at = at.map_or("*".to_owned(), |at| at.to_string());
         format!("{at} {number}/{protocol} -> {}", port.to)
     };
-    plan.published(&dual()).iter().map(told).collect()
+    plan.all(&dual()).iter().map(told).collect()
 }
 
 #[test]
@@ -50,8 +50,8 @@ fn host_address_chooses_the_family() {
 fn family_without_an_address_is_left_out() {
     let plan =
         Plan::new(&conf(json!({"runtimeConfig": {"portMappings": [{"hostPort": 1, "containerPort": 2}]}}))).unwrap();
-    assert_eq!(plan.published(&Addresses { v6: None, ..dual() }).len(), 1);
-    assert_eq!(plan.published(&Addresses::default()), []);
+    assert_eq!(plan.all(&Addresses { v6: None, ..dual() }).len(), 1);
+    assert_eq!(plan.all(&Addresses::default()), []);
     assert!(!plan.is_empty());
 }
 
@@ -142,7 +142,7 @@ fn ranges_that_share_ports_are_each_port_once() {
     let one = |port: u16| json!({"hostPort": port, "containerPort": port, "hostIP": "0.0.0.0"});
     let apart = |mappings| {
         let plan = Plan::new(&conf(json!({"runtimeConfig": {"portMappings": mappings}}))).unwrap();
-        plan.published(&dual()).iter().map(|port| port.from.to_string()).collect::<Vec<_>>()
+        plan.all(&dual()).iter().map(|port| port.from.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(apart(json!([range(80, 83), range(82, 85)])), ["80-83/tcp", "84/tcp", "85/tcp"]);
     assert_eq!(apart(json!([one(82), range(81, 83)])), ["82/tcp", "81/tcp", "83/tcp"]);

@@ -21,6 +21,7 @@ mod iptables;
 mod localhost;
 mod passthrough;
 mod publish;
+mod reach;
 mod rollback;
 mod scale;
 mod shared;
