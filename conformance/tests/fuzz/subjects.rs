@@ -37,6 +37,23 @@ pub fn bridge(dir: &Path) -> Subject {
     Subject { conf, host: "", container: "", is_slow: false }
 }
 
+pub fn bridge_exposed(dir: &Path) -> Subject {
+    let mut subject = bridge(dir);
+    for (key, value) in [
+        ("gatewayMode", json!("nat")),
+        ("gatewayModeIPv4", json!("nat-unprotected")),
+        ("gatewayModeIPv6", json!("routed")),
+        ("internal", json!(false)),
+        ("icc", json!(false)),
+        ("isolated", json!(true)),
+        ("trustedInterfaces", json!(["uplink0", "uplink1"])),
+        ("snatTo", json!(["192.0.2.1"])),
+    ] {
+        subject.conf[key] = value;
+    }
+    subject
+}
+
 pub fn bridge_iptables(dir: &Path) -> Subject {
     let mut subject = bridge(dir);
     subject.conf["ipMasqBackend"] = "iptables".into();

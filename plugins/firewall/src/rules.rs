@@ -1,13 +1,13 @@
 //! The firewall as data: chains that never change, and sets whose elements are what attachments have. Pure.
 //!
 //! ```text
-//! forward (inet)   ─> firewall_admin ─> between bridges: drop ─> from containers, answers to them: accept
+//! forward (inet)   ─> user ─> between bridges: drop ─> from containers, answers to them: accept
 //! forward (bridge) ─> between isolated ports: drop
 //! ```
 
 use std::net::IpAddr;
 
-use attach::{Owner, Section, TABLE};
+use attach::{Owner, Section, TABLE, exposure::USER};
 use nft::{
     Base, Chain, ChainType, Element, Family, Hook, Ifname, Key, KeyType, Policy as ChainPolicy, Rule, Set, Table,
     Value,
@@ -17,8 +17,6 @@ use nft::{
 
 use crate::plan::{Ingress, Policy};
 
-/// The chain for the administrator's own rules.
-pub const ADMIN: &str = "firewall_admin";
 /// The chain of ours, in both tables.
 pub const FORWARD: &str = "firewall_forward";
 
@@ -77,7 +75,7 @@ pub fn section() -> Section {
     let sets = [owners(), ingress_bridges(), ingress_within(), isolated_bridges()].into_iter();
     let sets = sets.chain([true, false].into_iter().flat_map(|v4| [addresses(v4), sources(v4)])).collect();
     // The jump comes before the administrator's chain is known to be there: all chains are made before any rule.
-    Section { table: table(), sets, chains: vec![(base(), forward()), (Chain::regular(ADMIN), Vec::new())] }
+    Section { table: table(), sets, chains: vec![(base(), forward()), (Chain::regular(USER), Vec::new())] }
 }
 
 /// The chain and set for frames.
@@ -99,7 +97,7 @@ fn forward() -> Vec<Rule> {
     let answers = || ct::state([ct::State::Established, ct::State::Related]);
     let published = || ct::status([ct::Status::Dnat]);
     vec![
-        Rule::new([expr::jump(ADMIN)]),
+        Rule::new([expr::jump(USER)]),
         Rule::new([meta::iifname().in_set(&isolated), meta::oifname().in_set(&isolated), expr::drop()]),
         Rule::new([
             meta::iifname().in_set(&bridges),

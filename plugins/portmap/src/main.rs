@@ -150,9 +150,7 @@ impl Plugin for Portmap {
 fn openings(backend: &Backend, prev: &Success) -> Result<[Opening; 2]> {
     match backend {
         Backend::Iptables(_) => Ok([Opening::AT_HOST; 2]),
-        Backend::Any | Backend::Nftables => {
-            exposure::openings(&mut Nft::open().map_err(firewall)?, &host::told(prev))
-        }
+        Backend::Any | Backend::Nftables => exposure::openings(&mut Nft::open().map_err(firewall)?, &host::told(prev)),
     }
 }
 

@@ -197,11 +197,7 @@ impl Plan {
     ///
     /// # Errors
     /// Code 7 for a port with conditions at the container's own address.
-    pub fn published(
-        &self,
-        addresses: &Addresses,
-        openings: [Opening; 2],
-    ) -> Result<(Vec<Published>, Vec<Published>)> {
+    pub fn published(&self, addresses: &Addresses, openings: [Opening; 2]) -> Result<(Vec<Published>, Vec<Published>)> {
         let all = self.all(addresses);
         let with = |wanted: fn(Opening) -> bool| {
             let [v4, v6] = openings.map(wanted);

@@ -122,7 +122,7 @@ fn administrators_chain_is_asked_first() {
         let pod = stage.run("c1", &stage.plain());
         gets_out(&pod.netns, &stage.outside);
         match stage.by {
-            By::Nftables => stage.sandbox.sh("nft add rule inet mooring firewall_admin oifname uplink0 drop"),
+            By::Nftables => stage.sandbox.sh("nft add rule inet mooring user oifname uplink0 drop"),
             _ => stage.iptables("iptables -A CNI-ADMIN -o uplink0 -j DROP; ip6tables -A CNI-ADMIN -o uplink0 -j DROP"),
         };
         stays_in(&pod.netns, &stage.outside);

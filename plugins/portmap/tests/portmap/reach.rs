@@ -28,8 +28,7 @@ fn reached(from: &TestNs, web: &Web, family: usize) -> String {
 
 /// Network `number` with these keys of the bridge, and portmap's mapping 8080 to 80.
 fn network(stage: &Stage, number: u8, keys: Value) -> Value {
-    let mut list =
-        stage.network(number, json!({ "runtimeConfig": { "portMappings": [mapping(8080, 80, "tcp")] } }));
+    let mut list = stage.network(number, json!({ "runtimeConfig": { "portMappings": [mapping(8080, 80, "tcp")] } }));
     let bridge = &mut list["plugins"][0];
     bridge.as_object_mut().unwrap().remove("isDefaultGateway");
     for (key, value) in keys.as_object().unwrap() {
@@ -299,7 +298,10 @@ fn a_bridge_has_one_exposure() {
     let chain = stage.chain("c2", &other);
     let error = chain.plugins()[0].add().failure_code(101);
     let msg = error["msg"].as_str().unwrap();
-    assert!(msg.contains("expose bridge \"br1\" as network \"other\" has it: network \"net1\" has it otherwise"), "{msg}");
+    assert!(
+        msg.contains("expose bridge \"br1\" as network \"other\" has it: network \"net1\" has it otherwise"),
+        "{msg}"
+    );
     testkit::assert_same(&before, &stage.snapshot());
     // The same network may change its mind, for all its containers.
     let open = stage.run("c3", &quiet(&stage, 1, json!({ "gatewayMode": "nat-unprotected" })));
@@ -326,7 +328,10 @@ fn exposure_goes_with_the_last_container_and_check_and_gc_see_to_it() {
     for web in [&two, &three] {
         web.netns.sh("ip link del eth0");
     }
-    eventually(LONG, || if stage.host().links().iter().any(|link| link.starts_with("veth")) { Err(()) } else { Ok(()) });
+    eventually(
+        LONG,
+        || if stage.host().links().iter().any(|link| link.starts_with("veth")) { Err(()) } else { Ok(()) },
+    );
     two.chain.gc(&[]);
     testkit::assert_same(&before, &stage.snapshot());
 }
