@@ -1,8 +1,11 @@
 //! What containers need of the host. Settings are shared by all of them: ensured, never taken back.
 
+use std::{fs, os::unix::fs::MetadataExt};
+
 use cni::{Code, Error, Result};
 use ipnetwork::IpNetwork;
-use net::{Kind, Rtnl, here, sysctl};
+use net::{Kind, Mac, Rtnl, here, sysctl};
+use sha2::{Digest, Sha512};
 
 use crate::kernel;
 
@@ -34,6 +37,18 @@ pub fn prepare_ipv6(link: &str) {
             log::info!("{error}");
         }
     }
+}
+
+/// The hardware address that a link `name` of this network namespace gets if it is made here: nobody else's link has it. None
+/// where that cannot be told from others' for certain.
+pub fn own_mac(name: &str) -> Option<Mac> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let netns = fs::metadata("/proc/thread-self/ns/net").ok()?.ino();
+    let digest = Sha512::digest(format!("{} {netns} {name}", boot.trim()));
+    let mut octets = <[u8; 6]>::try_from(digest.get(..6)?).ok()?;
+    // Unicast, and administered locally.
+    octets[0] = (octets[0] & 0xfc) | 0x02;
+    Some(Mac(octets))
 }
 
 /// Fails if the kernel has no links of this kind.

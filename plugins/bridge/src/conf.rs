@@ -24,6 +24,7 @@ pub struct Conf {
     pub enabledad: bool,
     pub disable_container_interface: bool,
     pub port_isolation: bool,
+    pub ephemeral: bool,
     pub gateway_mode: Option<String>,
     #[serde(rename = "gatewayModeIPv4")]
     pub gateway_mode_ipv4: Option<String>,

@@ -8,9 +8,9 @@ use attach::{
     veth::{self, existing},
 };
 use cni::{Code, Error, Interface, Result, Success};
-use net::{BridgeSpec, Errno, Link, LinkChange, Mac, Rtnl};
+use net::{BridgeSpec, Errno, Link, LinkChange, Rtnl};
 
-use crate::{conf::Conf, plan::Plan};
+use crate::{conf::Conf, lifecycle, plan::Plan};
 
 /// The place of the container's interface in a result, behind bridge and port.
 pub const CONTAINER: i64 = 2;
@@ -64,7 +64,7 @@ pub fn pin_address(host: &mut Rtnl, bridge: &Link) -> Result<()> {
 fn create(host: &mut Rtnl, plan: &Plan) -> Result<Link> {
     let spec = BridgeSpec {
         name: plan.bridge.clone(),
-        mac: Mac::random(),
+        mac: lifecycle::address(&plan.bridge),
         mtu: plan.mtu,
         vlan_filtering: plan.vlans.filtering,
     };

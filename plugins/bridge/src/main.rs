@@ -3,6 +3,7 @@
 mod conf;
 mod exposure;
 mod gateway;
+mod lifecycle;
 mod link;
 mod masquerade;
 mod plan;
@@ -50,9 +51,12 @@ impl Plugin for Bridge {
 
         let masquerade = masquerade::prepare(&plan, undo)?;
         let exposure = exposure::prepare(&plan, undo)?;
+        lifecycle::prepare(&plan, undo);
+        let bridges = lifecycle::keep_bridges();
         let bridge = link::ensure_bridge(&mut host, &plan)?;
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;
+        drop(bridges);
         exposure::ensure(exposure, owner.network())?;
         ipam.ask(undo)?;
         link::pin_address(&mut host, &bridge)?;
@@ -91,7 +95,10 @@ impl Plugin for Bridge {
         let bridge = link::bridge_of(&mut host, &ports).ok().flatten();
         let bridge = bridge.unwrap_or_else(|| del.network.conf.bridge().to_owned());
         let chain = ip_masq::release_chain(&mut host, &owner, del.network.prev_result.as_ref());
-        Error::collect([foreign, chain, remove(&mut host, &ports, &bridge, || spoof::release(&owner))])
+        let removed = remove(&mut host, &ports, &bridge, || spoof::release(&owner));
+        let goes = del.network.conf.ephemeral;
+        let bridge = if goes { lifecycle::remove_unused(&bridge) } else { Ok(()) };
+        Error::collect([foreign, chain, removed, bridge])
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {
@@ -124,7 +131,9 @@ impl Plugin for Bridge {
         let removed = remove(&mut host, &garbage, bridge, || spoof::release_garbage(&gc.network.name, &gc.keep));
         // The network may have had another bridge once.
         let unneeded = [masquerade::release_garbage(&gc.network.name, &gc.keep), exposure::release_garbage()];
-        Error::collect([removed].into_iter().chain(unneeded))
+        let goes = gc.network.conf.ephemeral || gc.keep.is_empty();
+        let bridge = if goes { lifecycle::remove_unused(bridge) } else { Ok(()) };
+        Error::collect([removed].into_iter().chain(unneeded).chain([bridge]))
     }
 
     fn status(status: &Status<Conf>) -> Result<()> {

@@ -20,6 +20,8 @@ use crate::{conf::Conf, reach::Reach, vlan::Vlans};
 pub struct Plan {
     /// The bridge's name.
     pub bridge: String,
+    /// The bridge goes with the last attachment, if it was made here.
+    pub ephemeral: bool,
     /// The MTU of a new bridge and of the container's link; unset is the kernel's choice.
     pub mtu: Option<u32>,
     /// Whether the bridge is promiscuous.
@@ -64,6 +66,7 @@ impl Plan {
         let reach = Reach::new(conf)?;
         let plan = Self {
             bridge,
+            ephemeral: conf.ephemeral,
             mtu: keys::mtu(conf.mtu, keys::MTU_MAX, "")?,
             promisc: conf.promisc_mode,
             mac: mac(conf, cni_args)?,

@@ -52,7 +52,8 @@ fn nothing_valid_leaves_nothing() {
     ] {
         let stage = Stage::new();
         let conf = everything(&stage);
-        attach(&conf, &stage.sandbox.netns("warm-up")).del();
+        let warm_up = attach(&conf, &stage.sandbox.netns("warm-up"));
+        warm_up.attachment.gc(&[]).silent();
         let before = stage.snapshot();
         let all = attach_many(&stage, &conf, 2);
         all[0].attachment.with_key(key, nobody).call("GC").run().silent();
@@ -91,7 +92,7 @@ fn other_networks_of_the_bridge_stay() {
     others.check().silent();
     assert_eq!(stage.ports("br0"), [others.port()]);
     others.attachment.gc(&[]).silent();
-    assert_eq!(stage.ports("br0"), [""; 0]);
+    assert!(!stage.sandbox.host().links().contains(&"br0".to_owned()));
     assert!(!stage.ruleset().contains("10.1.0.0"), "{}", stage.ruleset());
 }
 

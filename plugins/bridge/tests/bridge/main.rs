@@ -15,6 +15,7 @@ mod crash;
 mod del;
 mod gc;
 mod iptables;
+mod lifecycle;
 mod masquerade;
 mod neighbour;
 mod parallel;
