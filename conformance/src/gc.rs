@@ -9,7 +9,7 @@ use crate::{
     list::NetworkList,
     request::{AttachmentKey, Extra},
     run::Runner,
-    version::Command,
+    version::{Command, Version},
 };
 
 impl Runner<'_> {
@@ -28,17 +28,37 @@ impl Runner<'_> {
         if list.disable_gc {
             return Ok(());
         }
-        let mut failures = Vec::new();
-        match self.stale(list, valid) {
-            Ok(stale) => failures.extend(stale.iter().filter_map(|entry| self.collect(list, entry).err())),
-            Err(error) => failures.push(error),
-        }
+        let mut failures = self.delete_stale(list, valid);
         if list.version.allows(Command::Gc) {
-            let call = Call::plain(Command::Gc);
-            let each = list.plugins.iter().map(|plugin| self.invoke(list, plugin, &call, Extra::Gc(valid)));
-            failures.extend(each.filter_map(std::result::Result::err));
+            failures.extend(self.gc_each(list, valid));
         }
         Error::join(failures)
+    }
+
+    /// Removes all attachments of a network, and what plugins keep of it: DEL of those that the cache knows, and GC without any that
+    /// is valid. That is asked for, so it is done for a list with `disableGC` as well, and GC is called in version 1.1.0
+    /// where the list's is older and has none.
+    ///
+    /// # Errors
+    /// Everything is tried, and all failures are told together.
+    pub fn remove_network(&self, list: &NetworkList) -> Result<()> {
+        let mut failures = self.delete_stale(list, &[]);
+        let version = list.version.max(Version::V1_1_0);
+        failures.extend(self.gc_each(&NetworkList { version, ..list.clone() }, &[]));
+        Error::join(failures)
+    }
+
+    fn delete_stale(&self, list: &NetworkList, valid: &[AttachmentKey]) -> Vec<Error> {
+        match self.stale(list, valid) {
+            Ok(stale) => stale.iter().filter_map(|entry| self.collect(list, entry).err()).collect(),
+            Err(error) => vec![error],
+        }
+    }
+
+    fn gc_each(&self, list: &NetworkList, valid: &[AttachmentKey]) -> Vec<Error> {
+        let call = Call::plain(Command::Gc);
+        let each = list.plugins.iter().map(|plugin| self.invoke(list, plugin, &call, Extra::Gc(valid)));
+        each.filter_map(std::result::Result::err).collect()
     }
 
     /// The cached attachments of the network that are not `valid`.

@@ -2,7 +2,7 @@ use crate::stage::Stage;
 use serde_json::json;
 
 /// A network of this version with the containers c1 and c2, and another network with c1.
-fn attached(version: &str) -> Stage {
+pub fn attached(version: &str) -> Stage {
     let stage = Stage::new(&["a", "b"]);
     let other = json!({"cniVersion": "1.1.0", "name": "other", "plugins": [{"type": "a"}]});
     std::fs::write(stage.path("net.d/other.conflist"), other.to_string()).unwrap();

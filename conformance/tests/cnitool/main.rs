@@ -16,6 +16,7 @@ mod check;
 mod del;
 mod gc;
 mod ls;
+mod rm_network;
 mod stage;
 mod status;
 mod usage;

@@ -99,6 +99,16 @@ pub enum Command {
         #[arg(long, value_name = "CONTAINER/IFNAME", value_parser = attachment_key)]
         keep: Vec<AttachmentKey>,
     },
+    /// Detach everything from a network, and remove what its plugins keep of it
+    ///
+    /// Runs DEL for each cached attachment of the network and prints which, then GC of each plugin with nothing to keep, in
+    /// version 1.1.0 if the network's is older, and also with "disableGC". Bridges that were made for the network go. The cache
+    /// is shared: this takes the containers of other runtimes off the network, too. Its configuration stays.
+    RmNetwork {
+        /// Network and directories
+        #[command(flatten)]
+        network: Network,
+    },
     /// Ask whether the plugins of a network are ready to serve ADD
     ///
     /// Runs STATUS of each plugin. A network before version 1.1.0 has no such question: it counts as ready.

@@ -41,6 +41,10 @@ pub fn run(command: Command) -> Result<()> {
             let (runner, list) = prepare(network)?;
             runner.gc(&list, &keep)
         }
+        Command::RmNetwork { network } => {
+            let (runner, list) = prepare(network)?;
+            runner.remove_network(&list)
+        }
         Command::Status { network, .. } => {
             let (runner, list) = prepare(network)?;
             runner.status(&list)
