@@ -106,3 +106,15 @@ fn comings_and_goings_at_the_same_time_leave_everybody_a_bridge() {
     });
     assert_eq!(bridges(&stage), [""; 0]);
 }
+
+#[test]
+#[ignore = "needs a kernel with bridge VLAN filtering"]
+fn interfaces_in_a_vlan_go_with_their_bridge() {
+    let stage = Stage::new();
+    let c1 = stage.sandbox.netns("c1");
+    let before = stage.sandbox.host().links();
+    let attached = attach(&stage.network(json!({ "ephemeral": true, "vlan": 5 })), &c1);
+    assert!(stage.sandbox.host().links().contains(&"br0.5".to_owned()));
+    attached.del();
+    assert_eq!(stage.sandbox.host().links(), before);
+}
