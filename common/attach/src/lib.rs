@@ -9,6 +9,7 @@
 //! * [`masquerade`]: one firewall element a subnet, however many containers it has.
 //! * [`masquerade_addresses`]: an element an address, where each container has a link of its own.
 //! * [`masquerade_chain`]: the same by iptables, as the reference plugins do it.
+//! * [`masters`]: links that go with their last port.
 //! * [`exposure`]: who reaches the containers of a bridge.
 //! * [`routes`]: routes beside those of others. [`entries`]: routes that move between tables.
 //! * [`ready`]: waiting until an attachment can be used.
@@ -32,6 +33,7 @@ pub mod keys;
 pub mod masquerade;
 pub mod masquerade_addresses;
 pub mod masquerade_chain;
+pub mod masters;
 mod members;
 pub mod netns;
 mod owner;

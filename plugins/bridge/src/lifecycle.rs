@@ -3,29 +3,15 @@
 //! A bridge that is made here has a hardware address by which it is known again: no message that makes a link takes an alias with
 //! it. One that somebody else has made never has it, and is never removed.
 
-use std::fs::File;
-
-use attach::{host, kernel};
+use attach::{host, kernel, masters};
 use cni::{Result, Undo};
 use net::{Link, Mac, Rtnl, here};
 
 use crate::plan::Plan;
 
-/// A file that every network namespace has and only its root may open (`tcp_fastopen_key`, `net/ipv4/sysctl_net_ipv4.c`). It is never
-/// written; whoever adds a port locks it (flock(2)) together with others, whoever removes a bridge alone.
-const OBJECT: &str = "/proc/sys/net/ipv4/tcp_fastopen_key";
-
 /// The hardware address of a bridge that is to be made.
 pub fn address(bridge: &str) -> Mac {
     host::own_mac(bridge).unwrap_or_else(Mac::random)
-}
-
-/// Keeps all bridges until it is dropped.
-#[must_use]
-pub fn keep_bridges() -> Option<File> {
-    let file = File::open(OBJECT).ok()?;
-    file.lock_shared().ok()?;
-    Some(file)
 }
 
 /// Takes an ephemeral bridge back once no port is left: so this is to be undone behind the port.
@@ -39,13 +25,13 @@ pub fn prepare(plan: &Plan, undo: &mut Undo) {
 /// Removes the bridge if it was made here and has neither ports nor links upon it; its interfaces in VLANs go with it.
 pub fn remove_unused(bridge: &str) -> Result<()> {
     // Without it a port might come between the look and the removal.
-    let Some(lock) = File::open(OBJECT).ok().filter(|file| file.lock().is_ok()) else { return Ok(()) };
+    let Some(turn) = masters::alone(&here()) else { return Ok(()) };
     let mut host = Rtnl::open(&here()).map_err(kernel)?;
     let made_here = |link: &Link| link.is_kind("bridge") && link.mac.is_some() && link.mac == host::own_mac(bridge);
     if let Some(bridge) = host.link(bridge).map_err(kernel)?.filter(made_here) {
         remove(&mut host, &bridge)?;
     }
-    drop(lock);
+    drop(turn);
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use std::{process::ExitCode, time::Duration};
 use attach::{
     Ipam, Owner, container, foreign, has_members,
     ip_masq::{self, Backend},
-    kernel, ready, routes,
+    kernel, masters, ready, routes,
     told::ips_of,
     verify::{self, failed},
     veth,
@@ -52,7 +52,7 @@ impl Plugin for Bridge {
         let masquerade = masquerade::prepare(&plan, undo)?;
         let exposure = exposure::prepare(&plan, undo)?;
         lifecycle::prepare(&plan, undo);
-        let bridges = lifecycle::keep_bridges();
+        let bridges = masters::keep(&here());
         let bridge = link::ensure_bridge(&mut host, &plan)?;
         let pair = veth::Pair { netns: &netns, mac: plan.mac, mtu: plan.mtu, master: Some(bridge.index) };
         let port = veth::add(&mut host, &owner, &pair, undo)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attach::kernel;
+use attach::{kernel, masters};
 use cni::{Code, Error, Result, Undo};
 use net::{Kind, Link, LinkChange, LinkIndex, LinkSpec, Netns, Rtnl, free_table};
 
@@ -103,6 +103,7 @@ fn make(netns: &Arc<Netns>, rtnl: &mut Rtnl, plan: &Plan, tag: &str, undo: &mut 
     // An error may be the kernel's answer that got lost.
     let (netns, own_name) = (Arc::clone(netns), name.clone());
     undo.push(format!("make vrf \"{name}\""), move || {
+        let _turn = netns.enter(masters::alone).map_err(kernel)?;
         let mut rtnl = netns.rtnl().map_err(kernel)?;
         let made = rtnl.link(&own_name).map_err(kernel)?.filter(|link| Maker::of(link) == Maker::Us);
         made.map_or(Ok(()), |made| remove_if_unused(&mut rtnl, &made).map(drop))

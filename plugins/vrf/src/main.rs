@@ -12,7 +12,7 @@ mod port;
 
 use std::{process::ExitCode, sync::Arc};
 
-use attach::{Owner, kernel, netns, not_ready, told};
+use attach::{Owner, kernel, masters, netns, not_ready, told};
 use cni::{Add, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
 use net::{Kind, Rtnl, here};
 
@@ -44,11 +44,13 @@ impl Plugin for Vrf {
         let mut port = Port::open(&add.netns, ifname)?;
         port.check_free()?;
         let tag = Owner::new(&network.name, &add.attachment).tag();
+        let turn = port.netns.enter(masters::alone).map_err(kernel)?;
         for _ in 0..TRIES {
             let netns = Arc::clone(&port.netns);
             let domain = Domain::ensure(&netns, &mut port.rtnl, &plan, &tag, undo)?;
             let joined = port.join(&domain, undo);
             if port.is_in(&domain)? {
+                drop(turn);
                 return joined.map(|()| prev.clone());
             }
             if port.rtnl.link_at(domain.link.index).map_err(kernel)?.is_some() {
@@ -60,6 +62,7 @@ impl Plugin for Vrf {
 
     fn del(del: &Del<Conf>) -> Result<()> {
         let Some(netns) = netns::open_if_there(del.netns.as_deref())? else { return Ok(()) };
+        let turn = netns.enter(masters::alone).map_err(kernel)?;
         let mut rtnl = netns.rtnl().map_err(kernel)?;
         let named = del.network.conf.vrfname.as_deref();
         if let Some(link) = told::link(&mut rtnl, &del.attachment.ifname, del.network.prev_result.as_ref())? {
@@ -79,7 +82,9 @@ impl Plugin for Vrf {
         }
         // That of an interface that has gone, or of an ADD that was killed.
         let vrf = named.map(|name| rtnl.link(name)).transpose().map_err(kernel)?.flatten().and_then(Domain::of);
-        vrf.map_or(Ok(()), |vrf| leave_behind(&mut rtnl, &vrf.link))
+        let left = vrf.map_or(Ok(()), |vrf| leave_behind(&mut rtnl, &vrf.link));
+        drop(turn);
+        left
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {
