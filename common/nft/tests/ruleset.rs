@@ -104,7 +104,6 @@ fn lookups() -> Vec<(Vec<Expr>, &'static str)> {
         (vec![meta::oifname().dot_network(ip::daddr(), 32).in_set(&pairs)], "oifname . ip daddr @pairs"),
         (vec![meta::oifname().dot_network(ip::daddr(), 0).in_set(&pairs)], "oifname . ip daddr & 0.0.0.0 @pairs"),
         (vec![meta::iifname().dot(ip::saddr()).vmap(&verdicts)], "iifname . ip saddr vmap @verdicts"),
-        (vec![ip6::saddr().snat_to(&hosts)], "snat ip6 to ip6 saddr map @hosts"),
         (
             vec![fib::daddr_type(AddrType::Local), port().dnat_to(&dnat4)],
             "fib daddr type local dnat ip to meta l4proto . th dport map @dnat4",
@@ -200,11 +199,14 @@ fn lookups_and_translations_read_as_nft_writes_them() {
     for (exprs, _) in lookups() {
         batch.add_rule(&table, "pre", &Rule::new(exprs));
     }
+    let hosts = Set::map("hosts", [KeyType::Ipv6Addr], [KeyType::Ipv6Addr]);
+    batch.add_rule(&table, "post", &Rule::new([ip6::saddr().snat_to(&hosts)]));
     batch.add_rule(&table, "post", &Rule::new([masquerade()]).comment("owner, net: N"));
     nft.commit(batch).unwrap();
     let expected: Vec<&str> = lookups().into_iter().map(|(_, text)| text).collect();
     assert_eq!(rules_of("inet t pre"), expected);
-    assert_eq!(rules_of("inet t post"), ["masquerade comment \"owner, net: N\""]);
+    let sources = "snat ip6 to ip6 saddr map @hosts";
+    assert_eq!(rules_of("inet t post"), [sources, "masquerade comment \"owner, net: N\""]);
 }
 
 /// The lines of a chain that are rules: all that are indented twice but the chain's own.
