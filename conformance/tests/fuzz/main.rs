@@ -58,7 +58,7 @@ macro_rules! targets {
 }
 
 targets! {
-    bandwidth bridge bridge_exposed bridge_iptables firewall firewall_iptables host_device host_local loopback macvlan portmap
+    bandwidth bridge bridge_exposed bridge_iptables firewall firewall_iptables host_device host_local host_local_auto loopback macvlan portmap
     portmap_chosen portmap_iptables ptp ptp_iptables sbr r#static tap tuning
     #[ignore = "needs ipvlan links, and takes long where there are such: PROPTEST_CASES=20 scripts/vm-test"] ipvlan
     #[ignore = "needs dummy links: scripts/vm-test"] dummy

@@ -91,6 +91,16 @@ pub fn host_local(dir: &Path) -> Subject {
     Subject { conf, host: "", container: "", is_slow: false }
 }
 
+pub fn host_local_auto(dir: &Path) -> Subject {
+    let mut subject = host_local(dir);
+    subject.conf["ipam"]["ranges"] = json!([[{ "subnet": "auto" }], [{ "subnet": "auto6" }]]);
+    subject.conf["ipam"]["pools"] =
+        json!([{ "base": "10.88.0.0/16", "size": 24 }, { "base": "fd88::/48", "size": 64 }]);
+    subject.conf["args"] = json!({});
+    subject.conf["runtimeConfig"] = json!({ "ips": ["10.88.0.9"] });
+    subject
+}
+
 /// A link of the host for containers to be on.
 const MASTER: &str = "ip link add uplink0 type veth peer name beyond0; ip link set uplink0 up; ip link set beyond0 up";
 

@@ -29,6 +29,8 @@ pub struct Ipam {
     pub ranges: Vec<Vec<RangeConf>>,
     /// Addresses and CIDRs that are never handed out, whatever the range.
     pub exclude: Vec<String>,
+    /// What subnets are chosen from.
+    pub pools: Vec<PoolConf>,
     /// Goes into the result as it is.
     pub routes: Vec<Route>,
     /// Path of a file as described in resolv.conf(5).
@@ -49,6 +51,16 @@ pub struct RangeConf {
     pub gateway: Option<String>,
     /// Addresses and CIDRs of this range that are never handed out.
     pub exclude: Vec<String>,
+}
+
+/// A network that subnets are chosen from.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct PoolConf {
+    /// The network, as a CIDR without host bits.
+    pub base: Option<String>,
+    /// The prefix length of its subnets.
+    pub size: Option<i64>,
 }
 
 /// `args`, the place where users of old runtimes ask for addresses.

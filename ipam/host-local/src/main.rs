@@ -3,6 +3,7 @@
 //! It makes no interface; plugins that do call it as their `ipam`. README.md is for its users.
 
 mod allocate;
+mod auto;
 mod block;
 mod boot;
 mod conf;
@@ -17,10 +18,11 @@ mod store;
 
 use std::{path::Path, process::ExitCode, time::SystemTime};
 
-use cni::{Add, Attachment, Check, Code, Del, Error, Gc, Plugin, Result, Status, Success, Undo};
+use cni::{Add, Attachment, Check, Code, Del, Error, Gc, Network, Plugin, Result, Status, Success, Undo};
 
 use crate::{
     allocate::Choice,
+    auto::{Choosing, Subnets},
     boot::Boot,
     conf::Conf,
     lease::{Leases, Lookup, NOBODY},
@@ -36,7 +38,7 @@ impl Plugin for HostLocal {
     type Conf = Conf;
 
     fn add(add: &Add<Conf>, undo: &mut Undo) -> Result<Success> {
-        let plan = Plan::new(&add.network, &add.args)?;
+        let plan = settle(&add.network, &add.args)?;
         let dns = plan.resolv_conf.as_deref().map_or_else(|| Ok(cni::Dns::default()), resolv_conf::read)?;
         let boot = Boot::current();
         let store = Store::create(&plan.dir)?;
@@ -69,7 +71,7 @@ impl Plugin for HostLocal {
     }
 
     fn check(check: &Check<Conf>) -> Result<()> {
-        let plan = Plan::new(&check.network, "")?;
+        let plan = Plan::new(&check.network, "", &chosen(&check.network)?)?;
         let leases = held_in(&plan.dir, &check.attachment)?;
         let held = [leases.of(&check.attachment), leases.of_container(&check.attachment)].concat();
         let of_prev_result = check.network.prev_result.iter().flat_map(|prev| &prev.ips).map(|ip| ip.address.ip());
@@ -95,9 +97,47 @@ impl Plugin for HostLocal {
     /// A full pool is not an error: runtimes would drain the node, although its containers are fine and the next one
     /// that ends makes room.
     fn status(status: &Status<Conf>) -> Result<()> {
-        Plan::check(&status.network).map_err(|error| Error { code: Code::NotReady, ..error })?;
+        ready(&status.network).map_err(|error| Error { code: Code::NotReady, ..error })?;
         store::check_usable(&plan::lease_dir(&status.network)?)
     }
+}
+
+/// The plan of an ADD, with the subnets that are left to be chosen. A choice is made for all attachments of the network, and stays.
+/// Where there is none to make nothing is locked or written; one that is to be made is tried before.
+fn settle(network: &Network<Conf>, args: &str) -> Result<Plan> {
+    let (ipam, data_dir) = (network.conf.ipam()?, plan::data_dir(network)?);
+    let attempt = |may_write: bool| {
+        let mut choosing = Choosing::begin(&data_dir, &network.name, may_write)?;
+        let plan = Plan::new(network, args, &choosing.subnets(&ipam)?)?;
+        choosing.refuse_overlapping(plan.sets.iter().flat_map(|set| set.ranges.subnets()))?;
+        Ok::<_, Error>((choosing, plan))
+    };
+    let (choosing, plan) = attempt(false)?;
+    if !choosing.is_new() {
+        return Ok(plan);
+    }
+    let (choosing, plan) = attempt(true)?;
+    choosing.commit().map(|()| plan)
+}
+
+/// The subnets that the network has got, where its configuration leaves them to be chosen.
+fn chosen(network: &Network<Conf>) -> Result<Subnets> {
+    let (ipam, data_dir) = (network.conf.ipam()?, plan::data_dir(network)?);
+    let subnets = Choosing::begin(&data_dir, &network.name, false)?.chosen();
+    match subnets.missing(&ipam) {
+        None => Ok(subnets),
+        Some(word) => Err(Error::new(
+            Code::CheckFailed,
+            format!("find the subnet of network \"{}\": none has been chosen for \"{word}\"", network.name),
+        )),
+    }
+}
+
+/// Fails as an ADD would because of its ranges.
+fn ready(network: &Network<Conf>) -> Result<()> {
+    let data_dir = plan::data_dir(network)?;
+    let subnets = Choosing::begin(&data_dir, &network.name, false)?.subnets(&network.conf.ipam()?)?;
+    Plan::check(network, &subnets)
 }
 
 /// What a lease takes, if the ADD fails from here on: the address, and the place in the round unless another ADD has

@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use cni::{Code, Error, Network, Result, Route, Version};
 
 use crate::{
+    auto::Subnets,
     block::Block,
     conf::{Conf, Ipam, RangeConf, RuntimeConfig},
     range::{RangeSet, parse_blocks},
@@ -35,20 +36,24 @@ pub struct PlannedSet {
     pub requested: Option<IpAddr>,
 }
 
+/// The directory of all networks.
+pub fn data_dir(network: &Network<Conf>) -> Result<PathBuf> {
+    Ok(PathBuf::from(network.conf.data_dir()?.unwrap_or(DATA_DIR)))
+}
+
 /// The directory of the network's leases: all that DEL and GC need.
 pub fn lease_dir(network: &Network<Conf>) -> Result<PathBuf> {
-    let data_dir = network.conf.data_dir()?.unwrap_or(DATA_DIR);
     // A network's name has no slash and does not begin with a dot; the skeleton has checked that.
-    Ok(PathBuf::from(data_dir).join(&network.name))
+    Ok(data_dir(network)?.join(&network.name))
 }
 
 impl Plan {
-    /// What a request asks for; `args` is `CNI_ARGS`.
+    /// What a request asks for; `args` is `CNI_ARGS`, and `subnets` are those that the configuration does not say.
     ///
     /// # Errors
     /// Code 7 for contradictions, code 6 for JSON values of the wrong type, code 4 for a bad `CNI_ARGS`.
-    pub fn new(network: &Network<Conf>, args: &str) -> Result<Self> {
-        let ipam = network.conf.ipam()?;
+    pub fn new(network: &Network<Conf>, args: &str, subnets: &Subnets) -> Result<Self> {
+        let ipam = resolved(network.conf.ipam()?, subnets);
         let runtime = network.conf.runtime_config()?;
         let ranges = range_sets(&ipam, &runtime, network.version)?;
         if ranges.is_empty() {
@@ -66,9 +71,18 @@ impl Plan {
     }
 
     /// Fails as an ADD would. No ranges are fine: a STATUS does not carry what the capability `ipRanges` will bring.
-    pub fn check(network: &Network<Conf>) -> Result<()> {
-        range_sets(&network.conf.ipam()?, &network.conf.runtime_config()?, network.version).map(drop)
+    pub fn check(network: &Network<Conf>, subnets: &Subnets) -> Result<()> {
+        range_sets(&resolved(network.conf.ipam()?, subnets), &network.conf.runtime_config()?, network.version).map(drop)
     }
+}
+
+/// `ipam` with the subnets that it leaves to be chosen.
+fn resolved(mut ipam: Ipam, subnets: &Subnets) -> Ipam {
+    ipam.subnet = subnets.resolve(ipam.subnet);
+    for range in ipam.ranges.iter_mut().flatten() {
+        range.subnet = subnets.resolve(range.subnet.take());
+    }
+    ipam
 }
 
 /// The sets in the order that the numbers in `last_reserved_ip.N` count: those of the runtime, the one of an old

@@ -140,6 +140,11 @@ impl RangeSet {
         self.0.iter().all(|range| range.subnet.is_ipv4())
     }
 
+    /// The networks of the ranges.
+    pub fn subnets(&self) -> impl Iterator<Item = IpNetwork> + '_ {
+        self.0.iter().map(|range| range.subnet)
+    }
+
     /// Whether an address is in both.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.0.iter().any(|own| other.0.iter().any(|range| own.addresses.overlaps(&range.addresses)))
@@ -224,7 +229,8 @@ fn parse_address(text: &str, key: &str) -> Result<IpAddr> {
     cni::parse_ip(text).ok_or_else(|| Error::invalid(format!("\"{key}\": \"{text}\" is not an IP address")))
 }
 
-fn parse_subnet(text: Option<&str>, key: &str) -> Result<IpNetwork> {
+/// The network that `text`, the value of `key`, is.
+pub fn parse_subnet(text: Option<&str>, key: &str) -> Result<IpNetwork> {
     let text = text
         .ok_or_else(|| Error::invalid(format!("\"{key}\" is missing, a network such as \"10.1.0.0/16\" is needed")))?;
     let subnet = cni::parse_cidr(text).ok_or_else(|| {

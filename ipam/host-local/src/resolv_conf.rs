@@ -26,7 +26,7 @@ pub fn read(path: &Path) -> Result<Dns> {
 
 /// The first value counts after `nameserver` and `domain`, all of them after `search` and `options`; the last `domain`
 /// wins, everything else adds up. Other keywords, and comments, are skipped.
-fn parse(text: &str) -> Dns {
+pub fn parse(text: &str) -> Dns {
     let mut dns = Dns::default();
     for line in text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])) {
         let mut words = line.split_whitespace();

@@ -15,7 +15,7 @@ fn plan(ipam: &Value, args: &str) -> Plan {
         gateway_priority: None,
         prev_result: None,
     };
-    Plan::new(&network, args).unwrap()
+    Plan::new(&network, args, &crate::auto::Subnets::default()).unwrap()
 }
 
 fn attachment(id: &str, ifname: &str) -> Attachment {

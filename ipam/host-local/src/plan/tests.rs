@@ -15,7 +15,7 @@ fn network(version: Version, document: &Value) -> Network<Conf> {
 }
 
 fn plan_with(document: &Value, args: &str) -> Result<Plan> {
-    Plan::new(&network(Version::V1_0_0, document), args)
+    Plan::new(&network(Version::V1_0_0, document), args, &Subnets::default())
 }
 
 fn sets(document: &Value) -> Vec<String> {
@@ -79,10 +79,10 @@ fn start_and_gateway_without_subnet_are_ignored() {
 fn no_ranges_are_refused_but_by_status() {
     for document in [json!({"ipam": {}}), json!({"ipam": {"ranges": null}}), json!({"ipam": {"ranges": []}})] {
         assert!(refusal(&document, "").msg.starts_with("no IP ranges specified"));
-        assert_eq!(Plan::check(&network(Version::V1_1_0, &document)), Ok(()));
+        assert_eq!(Plan::check(&network(Version::V1_1_0, &document), &Subnets::default()), Ok(()));
     }
     assert_eq!(refusal(&json!({}), "").details, "IPAM config missing 'ipam' key");
-    assert!(Plan::check(&network(Version::V1_1_0, &json!({"ipam": {"subnet": "x"}}))).is_err());
+    assert!(Plan::check(&network(Version::V1_1_0, &json!({"ipam": {"subnet": "x"}})), &Subnets::default()).is_err());
 }
 
 #[test]
@@ -110,13 +110,13 @@ fn sets_must_not_overlap() {
 fn old_versions_take_one_set_per_family() {
     let two_v4 = json!({"ipam": {"ranges": [[{"subnet": "10.1.0.0/24"}], [{"subnet": "10.2.0.0/24"}]]}});
     for version in [Version::V0_1_0, Version::V0_2_0] {
-        let error = Plan::new(&network(version, &two_v4), "").unwrap_err();
+        let error = Plan::new(&network(version, &two_v4), "", &Subnets::default()).unwrap_err();
         assert!(
             error.msg.starts_with(&format!("CNI version {version} does not support more than 1 address per family"))
         );
-        assert!(Plan::new(&network(version, &two_ranges()), "").is_ok());
+        assert!(Plan::new(&network(version, &two_ranges()), "", &Subnets::default()).is_ok());
     }
-    assert!(Plan::new(&network(Version::V0_3_0, &two_v4), "").is_ok());
+    assert!(Plan::new(&network(Version::V0_3_0, &two_v4), "", &Subnets::default()).is_ok());
 }
 
 #[test]

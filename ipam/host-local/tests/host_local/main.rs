@@ -10,6 +10,7 @@
 )]
 
 mod add;
+mod auto;
 mod boot;
 mod check;
 mod crash;
