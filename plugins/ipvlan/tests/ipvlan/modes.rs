@@ -50,12 +50,14 @@ fn layer_3_containers_are_routed_by_the_host() {
         let lan = Lan::enter();
         route(&lan);
         let [(c1, one), (_c2, two)] = two(&lan, mode, "bridge");
+        // The host has to find its neighbours first, on a machine that may be busy.
+        let reach = |from: &TestNs, to: &str| eventually(LONG, || from.ping(to));
         for address in ["192.0.2.2", "2001:db8::2"] {
-            c1.ping(address).unwrap();
+            reach(&c1, address);
         }
         for place in [0, 1] {
-            c1.ping(two.ip(place)).unwrap();
-            lan.outside.ping(two.ip(place)).unwrap();
+            reach(&c1, &two.ip(place));
+            reach(&lan.outside, &two.ip(place));
         }
         one.del();
         two.check().silent();
