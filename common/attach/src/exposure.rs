@@ -8,13 +8,18 @@ mod rules;
 use std::net::IpAddr;
 
 use cni::{Code, Error, Result};
-use net::LinkIndex;
+use net::{Link, LinkIndex};
 use nft::{Batch, Ifname, Nft, Set, Table};
 
 use rules::{Note, Placed, bridges, elements, link_of, network_comment, of_bridges, section};
 pub use rules::{USER, is_source};
 
-use crate::{firewall, homes::bridges_of, members::without_members, open_for_removal, veth};
+use crate::{
+    firewall,
+    homes::bridges_of,
+    members::{has_members, without_members},
+    open_for_removal, veth,
+};
 
 /// How a network of one address family meets the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +94,12 @@ pub fn ensure(nft: &mut Nft, network: &str, exposure: &Exposure) -> Result<()> {
     }
     let commit = nft.transaction(|nft| {
         let present = of_links(nft, |link| link == exposure.link)?;
-        if let Some(other) = present.iter().find_map(|(_, element)| other_network(element, network)) {
+        let other = present.iter().find_map(|(_, element)| other_network(element, network));
+        // What a crash has left of a network that has no port any more is nobody's.
+        let lives = |port: &Link| veth::is_anybodys(port) && !veth::is_of_network(network, port);
+        if let Some(other) = other
+            && has_members(&exposure.link, &[], &lives).map_err(Failure::Plain)?
+        {
             return Err(Failure::Other(other));
         }
         let mut batch = Batch::new();
@@ -103,6 +113,7 @@ pub fn ensure(nft: &mut Nft, network: &str, exposure: &Exposure) -> Result<()> {
     });
     commit.map_err(|failure| match failure {
         Failure::Kernel(error) => firewall(error),
+        Failure::Plain(error) => error,
         Failure::Other(other) => Error::new(
             Code::InUse,
             format!(
@@ -116,6 +127,7 @@ pub fn ensure(nft: &mut Nft, network: &str, exposure: &Exposure) -> Result<()> {
 /// Why an exposure was not written.
 enum Failure {
     Kernel(nft::Error),
+    Plain(Error),
     Other(String),
 }
 
@@ -128,7 +140,8 @@ impl From<nft::Error> for Failure {
 /// The network whose element it is, if that is another.
 fn other_network(element: &nft::Element, network: &str) -> Option<String> {
     let comment = element.comment.as_deref()?;
-    (comment != network_comment(network)).then(|| comment.trim_start_matches("net: ").to_owned())
+    // Long ones are cut.
+    (!network_comment(network).starts_with(comment)).then(|| comment.trim_start_matches("net: ").to_owned())
 }
 
 /// Whether a bridge of `network` is exposed like this.
@@ -190,7 +203,7 @@ pub fn release_garbage() -> Result<()> {
 fn release(going: &[LinkIndex], wanted: impl Fn(&str) -> bool) -> Result<()> {
     let Some(mut nft) = open_for_removal()? else { return Ok(()) };
     let links = exposed(&mut nft).map_err(firewall)?.into_iter().filter(|link| wanted(link)).collect::<Vec<_>>();
-    let unused = without_members(&links, going, veth::is_anybodys)?;
+    let unused = without_members(&links, going, &veth::is_anybodys)?;
     if unused.is_empty() {
         return Ok(());
     }
@@ -200,7 +213,7 @@ fn release(going: &[LinkIndex], wanted: impl Fn(&str) -> bool) -> Result<()> {
         Ok::<_, nft::Error>(batch_of(&released, Batch::delete_elements))
     });
     commit.map_err(firewall)?;
-    let still = without_members(&unused, going, veth::is_anybodys)?;
+    let still = without_members(&unused, going, &veth::is_anybodys)?;
     released.retain(|(_, element)| link_of(element).is_some_and(|link| !still.iter().any(|still| still == link)));
     if released.is_empty() {
         return Ok(());

@@ -89,7 +89,7 @@ impl HomeSets {
     /// Removes everything behind `link` and its VLAN interfaces (`cni0`, `cni0.100`), unless it has ports other than
     /// `going` that need it.
     pub fn release_unused(&self, nft: &mut Nft, link: &str, going: &[LinkIndex]) -> Result<()> {
-        if has_members(link, going, self.needed_by)? {
+        if has_members(link, going, &self.needed_by)? {
             return Ok(());
         }
         let homes = self.observe(nft).map_err(firewall)?.behind(link);
@@ -135,7 +135,7 @@ impl HomeSets {
     }
 
     fn unused(&self, links: &[String], going: &[LinkIndex]) -> Result<Vec<String>> {
-        without_members(links, going, self.needed_by)
+        without_members(links, going, &self.needed_by)
     }
 
     /// Brings the sets from the homes that they hold to those that `to` makes of them.

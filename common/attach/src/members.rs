@@ -7,7 +7,7 @@ use crate::{homes::bridges_of, kernel};
 
 /// Whether a bridge has ports other than `going` that are `wanted`; `link` is the bridge, or its interface in a VLAN
 /// (`cni0`, `cni0.100`).
-pub fn has_members(link: &str, going: &[LinkIndex], wanted: fn(&Link) -> bool) -> Result<bool> {
+pub fn has_members(link: &str, going: &[LinkIndex], wanted: &dyn Fn(&Link) -> bool) -> Result<bool> {
     for bridge in bridges_of(link) {
         let mut host = Rtnl::open(&here()).map_err(kernel)?;
         let Some(bridge) = host.link(bridge).map_err(kernel)? else { continue };
@@ -20,7 +20,11 @@ pub fn has_members(link: &str, going: &[LinkIndex], wanted: fn(&Link) -> bool) -
 }
 
 /// Those of `links` that have none.
-pub(crate) fn without_members(links: &[String], going: &[LinkIndex], wanted: fn(&Link) -> bool) -> Result<Vec<String>> {
+pub(crate) fn without_members(
+    links: &[String],
+    going: &[LinkIndex],
+    wanted: &dyn Fn(&Link) -> bool,
+) -> Result<Vec<String>> {
     let mut without = Vec::new();
     for link in links {
         if !has_members(link, going, wanted)? {

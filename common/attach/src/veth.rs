@@ -152,7 +152,7 @@ pub fn find_garbage(host: &mut Rtnl, network: &str, keep: &BTreeSet<Attachment>)
     Ok(garbage.collect())
 }
 
-fn is_of_network(network: &str, link: &Link) -> bool {
+pub(crate) fn is_of_network(network: &str, link: &Link) -> bool {
     let hash = network_hash(network);
     let named = || is_derived(&link.name) && link.name.starts_with(&link_stem(&hash));
     link.is_kind("veth")

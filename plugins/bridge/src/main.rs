@@ -164,7 +164,7 @@ fn remove(host: &mut Rtnl, ports: &[Link], bridge: &str, release_rules: impl FnO
     let rules = release_rules();
     let going: Vec<LinkIndex> = ports.iter().map(|port| port.index).collect();
     let links: Vec<Result<()>> = going.iter().map(|port| host.del_link(*port).map_err(kernel)).collect();
-    let shared = if has_members(bridge, &going, veth::is_anybodys)? {
+    let shared = if has_members(bridge, &going, &veth::is_anybodys)? {
         Ok(())
     } else {
         Error::collect([masquerade::release_unused(bridge, &going), exposure::release_unused(bridge, &going)])

@@ -303,6 +303,14 @@ fn a_bridge_has_one_exposure() {
         "{msg}"
     );
     testkit::assert_same(&before, &stage.snapshot());
+    // What a crash has left of a network is in nobody's way.
+    let left = quiet(&stage, 3, json!({ "gatewayMode": "nat" }));
+    let gone = stage.run("gone", &left);
+    gone.netns.sh("ip link del eth0");
+    let mut next = quiet(&stage, 3, json!({ "gatewayMode": "routed" }));
+    next["name"] = json!("next");
+    next["plugins"][0]["ipam"]["dataDir"] = json!(stage.sandbox.dir().join("next"));
+    stage.run("next", &next);
     // The same network may change its mind, for all its containers.
     let open = stage.run("c3", &quiet(&stage, 1, json!({ "gatewayMode": "nat-unprotected" })));
     assert_eq!(reached(&stage.outside, &open, 0), "-d-i");
@@ -313,7 +321,9 @@ fn a_bridge_has_one_exposure() {
 fn exposure_goes_with_the_last_container_and_check_and_gc_see_to_it() {
     let stage = Stage::new();
     let list = network(&stage, 1, json!({ "gatewayMode": "nat", "icc": false, "trustedInterfaces": ["uplink0"] }));
-    let before = stage.warm_snapshot(&list);
+    stage.warm_snapshot(&list);
+    stage.chain("collected", &list).gc(&[]);
+    let before = stage.snapshot();
     let [one, two] = [("one", 8081), ("two", 8082)].map(|(name, port)| stage.run(name, &at_port(&list, port)));
     one.chain.check(&one.result);
     one.stop();
