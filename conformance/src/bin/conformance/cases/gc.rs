@@ -4,7 +4,7 @@ pub mod delegating;
 pub mod list;
 
 use crate::case::{Case, Needs, Stop, Verdict};
-use crate::demand::{Demands, same};
+use crate::demand::{Demands, collected, same};
 use crate::life;
 use crate::stage::{Container, Stage};
 use serde_json::{Value, json};
@@ -182,11 +182,12 @@ fn twice(stage: &Stage) -> Verdict {
 }
 
 fn then_del(stage: &Stage) -> Verdict {
+    let first = stage.snapshot();
     let before = stage.warm_snapshot()?;
     let at = garbage(stage, &before, &["gone"])?;
     collect(&at, &[]).silence()?;
     at.del().silence()?;
-    same(&before, &stage.snapshot(), "a DEL behind GC that leaves nothing behind")
+    collected(&first, &before, &stage.snapshot(), "a DEL behind GC that leaves nothing behind")
 }
 
 fn then_add(stage: &Stage) -> Verdict {

@@ -2,7 +2,7 @@
 
 use super::KEY;
 use crate::case::{Case, Needs, Verdict};
-use crate::demand::{Demands, same};
+use crate::demand::{Demands, collected};
 use crate::life;
 use crate::recorder::Recorder;
 use crate::stage::Stage;
@@ -29,6 +29,7 @@ pub const CASES: &[Case] = &[
 
 /// The delegate kills the plugin that runs it, when that has made what it makes before.
 fn killed_add(stage: &Stage) -> Verdict {
+    let first = stage.snapshot();
     let recorder = Recorder::new(stage);
     let before = recorder.warm_snapshot()?;
     let scene = recorder.container("killed");
@@ -39,10 +40,11 @@ fn killed_add(stage: &Stage) -> Verdict {
     scene.ns.remove();
     life::links_go(stage, &before);
     call.run().silence()?;
-    same(&before, &stage.snapshot(), "a GC that removes what an ADD has left that was killed")
+    collected(&first, &before, &stage.snapshot(), "a GC that removes what an ADD has left that was killed")
 }
 
 fn goes_on(stage: &Stage) -> Verdict {
+    let first = stage.snapshot();
     let recorder = Recorder::new(stage);
     let before = recorder.warm_snapshot()?;
     let scene = recorder.container("gone");
@@ -52,7 +54,12 @@ fn goes_on(stage: &Stage) -> Verdict {
     scene.ns.remove();
     life::links_go(stage, &before);
     call.run().error()?;
-    same(&before, &stage.snapshot(), "a GC that removes what is the plugin's own, although it failed for the delegate")
+    collected(
+        &first,
+        &before,
+        &stage.snapshot(),
+        "a GC that removes what is the plugin's own, although it failed for the delegate",
+    )
 }
 
 fn tells_errors(stage: &Stage) -> Verdict {
