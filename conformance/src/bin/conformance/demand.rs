@@ -100,12 +100,17 @@ pub fn same(before: &Snapshot, after: &Snapshot, expected: &str) -> Verdict {
 /// Demands that a GC that keeps nobody has left nothing of what came `since` a plugin had been used. What it shares between attachments, such
 /// as a bridge, it may keep for the next or not; what was there `first`, before it was used at all, has to be there still.
 pub fn collected(first: &Snapshot, since: &Snapshot, after: &Snapshot, expected: &str) -> Verdict {
+    let difference = not_collected(first, since, after);
+    demand(difference.is_empty(), expected, difference)
+}
+
+/// What speaks against that.
+pub fn not_collected(first: &Snapshot, since: &Snapshot, after: &Snapshot) -> String {
     let has = |snapshot: &Snapshot, line: &String| snapshot.lines().contains(line);
     let left = after.lines().iter().filter(|line| !has(since, line)).map(|line| format!("+ {line}\n"));
     let stayed = first.lines().iter().filter(|line| has(since, line));
     let lost = stayed.filter(|line| !has(after, line)).map(|line| format!("- {line}\n"));
-    let difference: String = left.chain(lost).collect::<Vec<_>>().concat();
-    demand(difference.is_empty(), expected, difference)
+    left.chain(lost).collect::<Vec<_>>().concat()
 }
 
 fn only_document(output: &Output, expected: &str) -> Result<Value, Stop> {

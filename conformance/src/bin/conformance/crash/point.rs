@@ -4,7 +4,7 @@ use super::outcome::{Outcome, What};
 use super::plan::{Cleanup, Operation, Plan};
 use super::tracer::{Call, Fault, Program, Traced, trace};
 use crate::case::{Stop, Verdict};
-use crate::demand::{Demands, demand};
+use crate::demand::{Demands, demand, not_collected};
 use crate::stage::{Container, Stage};
 use serde_json::Value;
 use std::time::Duration;
@@ -18,6 +18,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub struct Baseline {
     /// The host, and a new container, unless each container has something of its own.
     before: Option<Before>,
+    /// The host before the plugin has been used at all.
+    untouched: Snapshot,
     /// How ADD and DEL change a container. The kernel gives `lo` an address that stays.
     stays: String,
 }
@@ -38,6 +40,7 @@ struct Attempt<'a> {
     /// The calls that come after the first ADD.
     after: Attachment,
     before: Before,
+    untouched: &'a Snapshot,
     stays: &'a str,
     outcome: Outcome,
 }
@@ -45,13 +48,14 @@ struct Attempt<'a> {
 /// Uses a new stage for the first time.
 pub fn baseline(stage: &Stage) -> Result<Baseline, Stop> {
     let first = stage.container("first");
+    let untouched = host(stage);
     let container = first.ns.snapshot();
     let result = first.at.add().result()?;
     first.at.with_prev(&result).del().silence()?;
     let stays = container.diff(&first.ns.snapshot());
     discard(first);
     let before = (!stage.is_furnished()).then(|| Before { host: host(stage), container });
-    Ok(Baseline { before, stays })
+    Ok(Baseline { before, untouched, stays })
 }
 
 /// Tries a point.
@@ -62,8 +66,8 @@ pub fn run(stage: &Stage, baseline: &Baseline, plan: Plan, id: &str) -> Result<O
         None => Before { host: host(stage), container: container.ns.snapshot() },
     };
     let after = container.at.clone();
-    let stays = &baseline.stays;
-    let mut attempt = Attempt { stage, plan, container, after, before, stays, outcome: Outcome::default() };
+    let Baseline { stays, untouched, .. } = baseline;
+    let mut attempt = Attempt { stage, plan, container, after, before, untouched, stays, outcome: Outcome::default() };
     attempt.prepare()?;
     let traced = attempt.hit()?;
     if traced.hit.is_some() {
@@ -186,7 +190,11 @@ impl Attempt<'_> {
             remove_links(&self.container);
         }
         let expected = format!("nothing left after {}", self.plan.sweep.cleanup);
-        let changes = if self.reaches_container() { self.changes() } else { self.changes_on_host() };
+        let changes = match self.plan.sweep.cleanup {
+            Cleanup::Del => self.changes(),
+            Cleanup::DelWithoutNetns => self.changes_on_host(),
+            Cleanup::Gc => not_collected(self.untouched, &self.before.host, &host(self.stage)),
+        };
         self.outcome.note(What::Left, demand(changes.is_empty(), &expected, changes));
     }
 
